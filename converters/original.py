@@ -1,0 +1,102 @@
+"""The FP32 original that everything is measured against: torch for a Hugging Face source, the file itself for ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from converters.errors import SourceInvalid
+from converters.job import Job
+from converters.sources import onnx_file
+from converters.sources.facts import Format, TextFacts
+from converters.steps import batches, prepare
+from registry.spec.embedding import normalize, pool
+from registry.spec.session import open_session
+from registry.spec.text import TextEncoder
+
+Run = Callable[[Mapping[str, NDArray[np.int64]]], NDArray[np.float32]]
+"""Token vectors FP32 [rows, tokens, dimensions] for ids and masks INT64 [rows, tokens]."""
+
+
+class Original:
+    """The original as the owner would run it, and the float graph that stands for it."""
+
+    def __init__(
+        self,
+        run: Run,
+        graph: onnx.ModelProto,
+        inputs: tuple[str, ...],
+        output: str,
+        encoder: TextEncoder,
+        text: TextFacts,
+    ) -> None:
+        self._run: Run | None = run
+        self._encoder = encoder
+        self._text = text
+        self.graph = graph
+        self.inputs = inputs
+        self.output = output
+        self.dimensions = self._dimensions()
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors FP32 [texts, dimensions], pooled as they are served; no text sees another's padding."""
+        assert self._run is not None
+        tokens = self._encoder.encode(list(texts))
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        for rows in batches.equal_length(tokens):
+            feeds = batches.feeds([tokens[row] for row in rows], self.inputs)
+            mask = np.ones((len(rows), len(tokens[rows[0]].ids)), dtype=np.int64)
+            vectors[rows] = pool(self._run(feeds), mask, self._text.pooling)
+        return normalize(vectors) if self._text.normalize else vectors
+
+    def close(self) -> None:
+        """Let go of the original's memory."""
+        self._run = None
+
+    def _dimensions(self) -> int:
+        assert self._run is not None
+        tokens = self._encoder.encode(["One short text.", "And one that is a little longer than the first."])
+        shapes = [self._run(batches.feeds([token], self.inputs)).shape for token in tokens]
+        expected = [(1, len(token.ids), shapes[0][-1]) for token in tokens]
+        if shapes != expected or self._text.dimensions not in (None, shapes[0][-1]):
+            raise SourceInvalid(
+                "The model's output is not one vector per token.", "Its output must be [rows, tokens, dimensions]."
+            )
+        return int(shapes[0][-1])
+
+
+def original(job: Job) -> Original:
+    """Open the original of `job` and make its float graph. Raises SourceInvalid or ConversionFailed."""
+    text = job.facts.text
+    assert text is not None
+    encoder = TextEncoder(job.request.source / "tokenizer.json", text.max_tokens)
+    if job.facts.format is Format.HUGGINGFACE:
+        return _from_torch(job, encoder, text)
+    return _from_onnx(job, encoder, text)
+
+
+def _from_torch(job: Job, encoder: TextEncoder, text: TextFacts) -> Original:
+    from converters.steps.export import OUTPUT, TorchEncoder
+
+    model = TorchEncoder(job.request.source, job.request.threads)
+    job.reporter.step("export", "exporting the model to ONNX", 0.15)
+    graph = prepare.clean(model.export(text.max_tokens))
+    return Original(model.token_vectors, graph, model.inputs, OUTPUT, encoder, text)
+
+
+def _from_onnx(job: Job, encoder: TextEncoder, text: TextFacts) -> Original:
+    graph = prepare.clean(onnx_file.load(job.request.source))
+    path = job.scratch("original") / "model.onnx"
+    onnx.save(graph, path)
+    session = open_session(path, job.request.threads, exact_x86=False)
+    inputs = tuple(value.name for value in session.get_inputs())
+    output = onnx_file.token_vectors(graph)
+
+    def run(feeds: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        vectors: NDArray[np.float32] = session.run([output], feeds)[0]
+        return vectors
+
+    return Original(run, graph, inputs, output, encoder, text)

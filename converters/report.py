@@ -1,0 +1,32 @@
+"""What a conversion leaves behind, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from registry.spec.certificate import Certificate
+
+
+class ConversionReport(BaseModel):
+    """The outcome of a conversion that ran to its end; `certificate.verdict` says whether the version may serve.
+
+    `signature` is `registry.spec.signature.Signature.to_json()`. `model_directory` holds exactly the files that serve.
+    `canonical` is the INT8 file that other lowerings start from, None for a float version. `probe` is JSON: public
+    `inputs` and the `outputs` the certified graph gave, each `{name: {"datatype", "shape", "data"}}` with the batch
+    dimension in front. `reproduce` is a shell script that repeats the conversion.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    certificate: Certificate
+    signature: dict[str, Any]
+    max_batch: int
+    model_directory: Path
+    canonical: Path | None
+    probe: Path
+    reproduce: Path
+    seconds: float
+    peak_memory_bytes: int

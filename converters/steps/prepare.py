@@ -1,0 +1,113 @@
+"""A float graph made ready for quantization: clean, in the canonical opset, with what shares an input merged."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, version_converter
+
+from converters.steps.graph import OPSET, Graph
+
+
+def clean(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without what an exporter left behind: stack traces, paths, inferred shapes. The same graph, smaller."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.doc_string, copy.producer_version = "", ""
+    copy.graph.doc_string = ""
+    del copy.metadata_props[:], copy.graph.metadata_props[:], copy.graph.value_info[:]
+    for part in (*copy.graph.node, *copy.graph.initializer, *copy.graph.input, *copy.graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return copy
+
+
+def prepare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A graph of the same function as `model`, in opset 20, Gemm as MatMul + Add, MatMuls that share an input merged.
+
+    Raises `ValueError` where the graph cannot be brought to the canonical opset.
+    """
+    graph = Graph(_to_opset(clean(model)))
+    graph.replace_nodes([new for node in graph.nodes for new in _without_gemm(graph, node)])
+    graph.replace_nodes(_merge_shared_inputs(graph))
+    return graph.model
+
+
+def weight(graph: Graph, node: onnx.NodeProto) -> NDArray[np.float32] | None:
+    """The constant FP32 weights [K, N] of a MatMul, None for any other node."""
+    if node.op_type != "MatMul" or node.domain not in ("", "ai.onnx"):
+        return None
+    value = graph.constant(node.input[1])
+    if value is None or value.ndim != 2 or value.dtype != np.float32 or graph.constant(node.input[0]) is not None:
+        return None
+    return value.astype(np.float32, copy=False)
+
+
+def _to_opset(model: onnx.ModelProto) -> onnx.ModelProto:
+    version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if version == OPSET:
+        model.ir_version = min(model.ir_version, 10)
+        return model
+    try:
+        converted: onnx.ModelProto = version_converter.convert_version(model, OPSET)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        raise ValueError(f"the graph is in opset {version} and cannot be converted to opset {OPSET}") from error
+    converted.ir_version = 10
+    return converted
+
+
+def _without_gemm(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Gemm with constant weights, which TensorRT does not quantize, as MatMul + Add."""
+    if node.op_type != "Gemm":
+        return [node]
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    weights = graph.constant(node.input[1])
+    if weights is None or attributes.get("transA", 0) or weights.dtype != np.float32:
+        return [node]
+    matrix = weights.T if attributes.get("transB", 0) else weights
+    name = graph.add_constant(f"{node.input[1]}_matrix", matrix * np.float32(attributes.get("alpha", 1.0)))
+    if len(node.input) < 3 or not node.input[2]:
+        return [helper.make_node("MatMul", [node.input[0], name], list(node.output))]
+    bias = graph.constant(node.input[2])
+    beta = np.float32(attributes.get("beta", 1.0))
+    if bias is None and beta != 1:
+        return [node]
+    added = node.input[2] if bias is None else graph.add_constant(f"{node.input[2]}_bias", bias * beta)
+    product = graph.name(f"{node.output[0]}_product")
+    return [
+        helper.make_node("MatMul", [node.input[0], name], [product]),
+        helper.make_node("Add", [product, added], list(node.output)),
+    ]
+
+
+def _merge_shared_inputs(graph: Graph) -> list[onnx.NodeProto]:
+    """Query, key and value as one MatMul + Split: one quantization of the input and one larger, faster product."""
+    groups: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.nodes:
+        if weight(graph, node) is not None:
+            groups.setdefault(node.input[0], []).append(node)
+    merged: dict[str, list[onnx.NodeProto]] = {}
+    absorbed: set[str] = set()
+    for source, members in groups.items():
+        if len(members) > 1:
+            merged[members[0].output[0]] = _merge(graph, source, members)
+            absorbed |= {node.output[0] for node in members[1:]}
+    nodes = []
+    for node in graph.nodes:
+        name = node.output[0] if node.output else ""
+        if name not in absorbed:
+            nodes += merged.get(name, [node])
+    return nodes
+
+
+def _merge(graph: Graph, source: str, members: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    weights = [graph.constant(node.input[1]) for node in members]
+    columns = [value.shape[1] for value in weights if value is not None]
+    name = graph.add_constant(f"{members[0].input[1]}_merged", np.concatenate([w for w in weights if w is not None], 1))
+    product = graph.name(f"{members[0].output[0]}_merged")
+    sizes = graph.add_constant(f"{product}_sizes", np.array(columns, dtype=np.int64))
+    return [
+        helper.make_node("MatMul", [source, name], [product]),
+        helper.make_node("Split", [product, sizes], [node.output[0] for node in members], axis=-1),
+    ]

@@ -1,0 +1,5 @@
+"""`python -m hub` is `conch`."""
+
+from hub.cli import main
+
+main()

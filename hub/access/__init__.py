@@ -1,0 +1,1 @@
+"""The gate: whose key it is, what it may do, and how often it may call."""

@@ -1,0 +1,139 @@
+"""The hub as an ASGI application: builds the parts, wires the routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+import hub.artefacts.endpoints
+import hub.catalogue.endpoints
+import hub.inference.endpoints
+import hub.jobs.endpoints
+import hub.metering.endpoints
+import hub.observability.endpoints
+import hub.tenants.endpoints
+from hub.access.admission import SECURITY
+from hub.access.authenticator import Authenticator
+from hub.access.limiter import RequestLimiter
+from hub.catalogue.registration import VersionRegistration
+from hub.http import problems
+from hub.http.context import RequestContext
+from hub.inference.coalescer import Coalescer
+from hub.inference.plane import InferencePlane
+from hub.inference.resolver import Resolver
+from hub.metering.meter import Meter
+from hub.observability.health import Health
+from hub.observability.metrics import Metrics
+from hub.serving.pool import TritonPool
+from hub.serving.reconciler import Reconciler
+from hub.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    LimitSettings,
+    RedisSettings,
+    StoreSettings,
+    TritonSettings,
+)
+from registry.database import Database
+from registry.store import LocalStore
+
+_DESCRIPTION = """\
+Every model behind one API. Send your key as `Authorization: Bearer KEY`; every answer says what it cost, and every
+error has the same body with a hint at what helps.
+"""
+
+_KEYED = (
+    hub.tenants.endpoints.router,
+    hub.artefacts.endpoints.router,
+    hub.catalogue.endpoints.router,
+    hub.jobs.endpoints.router,
+    hub.metering.endpoints.router,
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the areas a hub process uses."""
+
+    http: HttpSettings = field(default_factory=HttpSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    triton: TritonSettings = field(default_factory=TritonSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its parts are made when it starts and closed when it stops."""
+    metrics = Metrics()
+    app = FastAPI(
+        title="Conch",
+        description=_DESCRIPTION,
+        version=version("conch"),
+        lifespan=_lifespan(settings, metrics),
+        max_body_size=settings.http.max_body_bytes,
+        responses=problems.DOCUMENTED,
+    )
+    app.state.message_schemas = {}
+    app.add_middleware(RequestContext, metrics=metrics)
+    problems.install(app)
+    hub.inference.endpoints.add_routes(app)
+    for router in _KEYED:
+        app.include_router(router, dependencies=SECURITY)
+    app.include_router(hub.observability.endpoints.router)
+    _add_message_schemas(app)
+    return app
+
+
+def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            database_url = settings.database.database_url.get_secret_value()
+            database = Database(database_url, settings.database.database_pool)
+            stack.push_async_callback(database.close)
+            redis = Redis.from_url(settings.redis.redis_url.get_secret_value(), socket_timeout=2)
+            stack.push_async_callback(redis.aclose)
+            key = settings.triton.triton_key
+            pool = TritonPool(settings.triton.triton_urls, key.get_secret_value() if key else None)
+            stack.push_async_callback(pool.close)
+            meter = Meter(database_url)
+            meter.start()
+            stack.push_async_callback(meter.stop)
+            reconciler = Reconciler(database, pool)
+            reconciler.start()
+            stack.push_async_callback(reconciler.stop)
+            store = LocalStore(settings.store.artefact_store)
+
+            state = app.state
+            state.database = database
+            state.store = store
+            state.metrics = metrics
+            state.http_settings = settings.http
+            state.triton_settings = settings.triton
+            state.authenticator = Authenticator(database, settings.limits.default_requests_per_minute)
+            state.limiter = RequestLimiter(redis)
+            state.plane = InferencePlane(Resolver(database), Coalescer(pool), meter, metrics)
+            state.versions = VersionRegistration(database, store, settings.store.work_directory)
+            state.health = Health(database, redis, pool, reconciler)
+            yield
+
+    return lifespan
+
+
+def _add_message_schemas(app: FastAPI) -> None:
+    """Put the schemas of the hot routes' messages beside FastAPI's own on the OpenAPI page."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        schema["components"]["schemas"].update(app.state.message_schemas)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""Uploading files into the artefact store."""

@@ -1,0 +1,1 @@
+"""Models, their versions, and where a name points."""

@@ -1,0 +1,174 @@
+"""Models and versions as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from hub.billing.prices import MAX_NANO_AMOUNT
+from hub.jobs.schemas import Failure
+from hub.tenants.schemas import Name
+from registry.spec.certificate import Certificate, Precision
+from registry.spec.tasks import TASKS
+from registry.tables import VersionState, Visibility
+
+NanoAmount = Annotated[int, Field(ge=0, le=MAX_NANO_AMOUNT)]
+
+
+def _known_task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(f"the tasks are {', '.join(TASKS)}")
+    return name
+
+
+def _plain_text(text: str) -> str:
+    if not all(character.isprintable() or character in "\n\t" for character in text):
+        raise ValueError("only printable characters and line breaks are allowed")
+    return text
+
+
+FilePath = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){0,3}$", max_length=255),
+]
+"""A relative path: no segment starts with a dot, so that none leads out of the version's own folder."""
+
+
+def _no_file_is_a_folder(files: dict[str, str]) -> dict[str, str]:
+    for path in files:
+        if any(other.startswith(path + "/") for other in files):
+            raise ValueError(f"{path} cannot be a file and a folder")
+    return files
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NewModel(BaseModel):
+    """A model to register."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(description="Unique within the tenant.")
+    task: Annotated[str, AfterValidator(_known_task)] = Field(
+        description="What the model does; fixes its inputs, outputs and billed units.",
+        json_schema_extra={"enum": list(TASKS)},
+    )
+    prices: dict[Annotated[str, StringConstraints(max_length=32)], NanoAmount] = Field(
+        max_length=16,
+        description="Price of each billed unit in nano-dollars: `20` a token is $0.02 a million.",
+    )
+    visibility: Visibility = Field(Visibility.PRIVATE, description="Who may call it.")
+    description: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain_text)] = ""
+
+
+class ModelOut(BaseModel):
+    """A model. The first five fields are those of OpenAI's model object."""
+
+    id: str = Field(description="The name to call it by: `model`, or `tenant/model` where another tenant owns it.")
+    object: Literal["model"] = "model"
+    created: int = Field(description="Unix seconds.")
+    owned_by: str
+    task: str
+    visibility: Visibility
+    description: str
+    prices: dict[str, int] = Field(description="Nano-dollars a unit, now.")
+
+
+class ModelList(BaseModel):
+    """All models the key may call."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelOut]
+    has_more: bool = False
+
+
+class NewVersion(BaseModel):
+    """A version to convert: files that were uploaded before, under the paths they have in the model's directory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: Annotated[dict[FilePath, Sha256], AfterValidator(_no_file_is_a_folder)] = Field(
+        min_length=1, max_length=64, description="Path in the model's directory to the SHA-256 that the upload gave."
+    )
+    precision: Precision = Field(
+        Precision.INT8,
+        description="`int8` is refused where it would not be accurate; `float32` publishes the model as it is.",
+    )
+
+
+class TensorOut(BaseModel):
+    """A tensor of a signature; the shape is one row's."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class SignatureOut(BaseModel):
+    """What a version takes and gives."""
+
+    inputs: list[TensorOut]
+    outputs: list[TensorOut]
+
+
+class VersionSummary(BaseModel):
+    """A version in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    number: int
+    state: VersionState
+    precision: Precision = Field(description="What was asked for; the certificate says what it became.")
+    created_at: datetime
+    published_at: datetime | None
+
+
+class VersionOut(VersionSummary):
+    """A version."""
+
+    files: dict[str, str] = Field(description="The source files by path, as SHA-256.")
+    signature: SignatureOut | None
+    certificate: Certificate | None
+    failure: Failure | None
+
+
+class CreatedVersion(VersionSummary):
+    """A version whose conversion has been queued."""
+
+    job_id: UUID
+
+
+class Target(BaseModel):
+    """A version's share of the traffic."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    weight: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+class NewRoute(BaseModel):
+    """Where an alias shall point from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    targets: list[Target] = Field(min_length=1, max_length=16)
+    reason: Annotated[str, StringConstraints(max_length=500), AfterValidator(_plain_text)] = Field(
+        "", description="Why; kept in the history."
+    )
+
+
+class RouteOut(BaseModel):
+    """A route that is, or was, in force."""
+
+    alias: str
+    revision: int
+    targets: list[Target]
+    changed_by: str = Field(description="Id of the key that changed it, or `conch`.")
+    reason: str
+    created_at: datetime

@@ -1,0 +1,7 @@
+"""The `conch` command."""
+
+from __future__ import annotations
+
+from hub.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,127 @@
+"""The commands; each imports what it needs when it runs, so that `conch --help` is there at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.extras import fail, needing_extras
+
+app = typer.Typer(
+    help="Conch, a model-as-a-service hub on NVIDIA Triton.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+database = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+DataOption = Annotated[Path, typer.Option("--data", help="The directory that holds everything.", file_okay=False)]
+DEFAULT_DATA = Path("data")
+
+
+def main() -> None:
+    """The entry point of `conch`."""
+    app(prog_name="conch")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"conch {version('conch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _conch(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="CONCH_PORT", help="The hub's port.")] = 8080,
+    data: DataOption = DEFAULT_DATA,
+    sample: Annotated[bool, typer.Option("--sample/--no-sample", help="Register the sample model.")] = True,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when ready; go on in the background.")] = False,
+) -> None:
+    """Start everything on this machine: PostgreSQL, Redis, Triton, the hub and its worker."""
+    with needing_extras():
+        from hub.cli.up import run
+
+        sys.exit(run(data, port, sample=sample, detach=detach))
+
+
+@app.command()
+def down(data: DataOption = DEFAULT_DATA) -> None:
+    """Stop what `conch up` started, and wait until it has stopped."""
+    from hub.embedded.down import down as stop
+    from hub.embedded.errors import CannotStart
+
+    try:
+        pid = stop(data)
+    except CannotStart as error:
+        fail(error.message, error.remedy)
+    else:
+        typer.echo(f"conch is not running on {data}" if pid is None else f"stopped conch (pid {pid})")
+
+
+@app.command()
+def status(
+    data: DataOption = DEFAULT_DATA,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show each part of a running `conch up`: address, version, health and process."""
+    with needing_extras():
+        from hub.cli.status import run
+
+        sys.exit(run(data, as_json=json))
+
+
+@app.command()
+def serve() -> None:
+    """Run the hub on servers of your own, named by CONCH_DATABASE_URL, CONCH_REDIS_URL, CONCH_TRITON_URLS, …"""
+    from hub.cli.settings import complete_settings
+
+    with needing_extras(), complete_settings():
+        from hub.server import run
+
+        run()
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker, which converts and publishes models, on servers of your own."""
+    from hub.cli.settings import complete_settings
+
+    with needing_extras(), complete_settings():
+        from hub.worker import run
+
+        run()
+
+
+@database.command()
+def upgrade() -> None:
+    """Bring the database of CONCH_DATABASE_URL to this version."""
+    from hub.cli.settings import complete_settings
+
+    with needing_extras(), complete_settings():
+        from hub.cli.database import run
+
+        run()
+
+
+@app.command()
+def doctor(
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="CONCH_PORT", help="The hub's port.")] = 8080,
+) -> None:
+    """Say whether this machine has what Conch needs, and the line to run where it does not."""
+    from hub.cli.doctor import run
+
+    sys.exit(run(port))

@@ -1,0 +1,1 @@
+"""The worker: takes jobs, converts, certifies and publishes."""

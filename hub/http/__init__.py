@@ -1,0 +1,1 @@
+"""What every HTTP route shares: the context of a request, bodies, and errors."""

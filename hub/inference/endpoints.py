@@ -1,0 +1,133 @@
+"""The unified route and OpenAI's embeddings: translations onto the plane."""
+
+from __future__ import annotations
+
+import base64
+import time
+from uuid import UUID
+
+import msgspec
+from fastapi import FastAPI, Response
+from starlette.requests import Request
+
+from hub.access.admission import admit
+from hub.billing.models import CURRENCY
+from hub.errors import Unprocessable
+from hub.http.raw import add_raw_route, decode
+from hub.inference.messages import (
+    Embedding,
+    EmbeddingsAnswer,
+    EmbeddingsRequest,
+    EmbeddingsUsage,
+    InferAnswer,
+    InferRequest,
+)
+from hub.inference.plane import InferencePlane, Invocation
+from hub.inference.tasks.embedding import encode_texts, floats
+from hub.inference.tasks.translation import TRANSLATIONS
+
+_infer_decoder = msgspec.json.Decoder(InferRequest)
+_embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
+_encode = msgspec.json.Encoder().encode
+
+
+async def infer(request: Request) -> Response:
+    """Call any model with parts; which parts depends on the model's task.
+
+    `embedding` takes text parts and answers one tensor part for each. `tensor` takes one tensor part for each input of
+    the model and answers one for each output.
+    """
+    caller = await admit(request)
+    message = decode(_infer_decoder, await request.body())
+    if message.stream:
+        raise Unprocessable("No task that is served here streams.", param="stream", remedy="Leave `stream` out.")
+    plane: InferencePlane = request.app.state.plane
+    target = await plane.resolve(caller, message.model)
+    translation = TRANSLATIONS[target.task.name]
+    shapes, rows = translation.encode(message.input, message.parameters, target)
+    invocation = await plane.infer(caller, _request_id(request), target, shapes, rows)
+    return _respond(
+        request,
+        invocation,
+        InferAnswer(
+            id=str(_request_id(request)),
+            model=message.model,
+            version=target.number,
+            task=target.task.name,
+            output=translation.decode(invocation.answer, target),
+            usage={**invocation.units, "cost": invocation.cost, "currency": CURRENCY},
+        ),
+    )
+
+
+async def create_embeddings(request: Request) -> Response:
+    """OpenAI's embeddings: one vector for each text, as numbers or as base64 of little-endian FP32.
+
+    A text longer than the model reads is cut, and the answer says by how many tokens.
+    """
+    caller = await admit(request)
+    message = decode(_embeddings_decoder, await request.body())
+    plane: InferencePlane = request.app.state.plane
+    target = await plane.resolve(caller, message.model)
+    if target.task.name != "embedding":
+        raise Unprocessable(
+            f"{message.model!r} is a model for {target.task.name}.",
+            param="model",
+            reason="task",
+            remedy="Use /v1/infer.",
+        )
+    size = target.signature.outputs[0].shape[0]
+    if message.dimensions not in (None, size):
+        raise Unprocessable(f"The vectors of this model have {size} dimensions.", param="dimensions")
+    shapes, rows = encode_texts([message.input] if isinstance(message.input, str) else message.input)
+    invocation = await plane.infer(caller, _request_id(request), target, shapes, rows)
+    return _respond(request, invocation, _embeddings_answer(message, invocation))
+
+
+def add_routes(app: FastAPI) -> None:
+    """Register the routes; before all others, because routes are tried in order."""
+    add_raw_route(
+        app,
+        "/v1/infer",
+        infer,
+        body=InferRequest,
+        answer=InferAnswer,
+        summary="Call any model",
+        tag="Inference",
+    )
+    add_raw_route(
+        app,
+        "/v1/embeddings",
+        create_embeddings,
+        body=EmbeddingsRequest,
+        answer=EmbeddingsAnswer,
+        summary="Create embeddings (OpenAI)",
+        tag="Inference",
+    )
+
+
+def _embeddings_answer(message: EmbeddingsRequest, invocation: Invocation) -> EmbeddingsAnswer:
+    answer, units = invocation.answer, invocation.units
+    as_text = message.encoding_format == "base64"
+    data = [
+        Embedding(index, base64.b64encode(row[0]).decode() if as_text else floats(row[0]), counts[1])
+        for index, (row, counts) in enumerate(zip(answer.rows, answer.usage, strict=True))
+    ]
+    tokens = units["input_tokens"]
+    usage = EmbeddingsUsage(tokens, tokens, units["truncated_tokens"], invocation.cost, CURRENCY)
+    return EmbeddingsAnswer(message.model, data, usage)
+
+
+def _respond(request: Request, invocation: Invocation, answer: msgspec.Struct) -> Response:
+    content = _encode(answer)
+    overhead = time.perf_counter() - request.scope["state"]["started"] - invocation.answer.seconds
+    return Response(
+        content,
+        media_type="application/json",
+        headers={"x-conch-cost": invocation.cost, "x-conch-overhead-ms": f"{overhead * 1000:.2f}"},
+    )
+
+
+def _request_id(request: Request) -> UUID:
+    request_id: UUID = request.scope["state"]["request_id"]
+    return request_id

@@ -1,0 +1,1 @@
+"""One module a task: public parts to rows, rows to public parts."""

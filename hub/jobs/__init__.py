@@ -1,0 +1,1 @@
+"""Long work: queued in PostgreSQL, done by workers, watched while it runs."""

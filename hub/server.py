@@ -1,0 +1,26 @@
+"""`conch serve`: the hub in one process."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from hub.app import Settings, create_app
+from hub.logging import configure
+from hub.settings import LogSettings
+
+
+def run() -> None:
+    """Serve until the process is told to stop. Settings come from the environment (`docs/configuration.md`)."""
+    configure(LogSettings())
+    settings = Settings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.http.host,
+        port=settings.http.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )

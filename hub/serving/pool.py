@@ -1,0 +1,46 @@
+"""The Triton servers, and which of them a call goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from triton_repo.control import TritonControl
+
+
+class TritonServer:
+    """One Triton: its connection, the models it was last seen to serve, and how many calls are under way there."""
+
+    def __init__(self, address: str, key: str | None) -> None:
+        self.control = TritonControl(address, key)
+        self.ready: frozenset[str] = frozenset()
+        self.in_flight = 0
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call while it is under way."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+class TritonPool:
+    """All servers; to be made inside the event loop that uses it."""
+
+    def __init__(self, addresses: Sequence[str], key: str | None) -> None:
+        self.servers = tuple(TritonServer(address, key) for address in addresses)
+
+    def choose(self, serving_name: str) -> TritonServer | None:
+        """The least busy server that has the model loaded; None where no server has."""
+        if len(self.servers) == 1:
+            server = self.servers[0]
+            return server if serving_name in server.ready else None
+        able = [server for server in self.servers if serving_name in server.ready]
+        return min(able, key=lambda server: server.in_flight, default=None)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for server in self.servers:
+            await server.control.close()

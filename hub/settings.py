@@ -1,0 +1,123 @@
+"""Every setting of Conch, one small class per area; read once at start and handed down.
+
+`docs/configuration.md` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CONCH_", frozen=True, extra="ignore")
+
+
+class HttpSettings(_Settings):
+    """The HTTP interface."""
+
+    host: str = Field("127.0.0.1", description="Address the hub listens on. Loopback unless you say otherwise.")
+    port: int = Field(8080, ge=1, le=65535, description="Port the hub listens on.")
+    max_body_bytes: int = Field(
+        32 * 1024**2, ge=1024, description="Largest body of an inference or control request, in bytes (413 above it)."
+    )
+    max_upload_bytes: int = Field(
+        20 * 1024**3, ge=1024, description="Largest single file that may be uploaded as an artefact, in bytes."
+    )
+
+
+class DatabaseSettings(_Settings):
+    """PostgreSQL, where everything that must not be lost is kept."""
+
+    database_url: SecretStr = Field(
+        ...,
+        description="PostgreSQL as a URL, `postgresql://user:password@host/name`. `conch up` sets it by itself.",
+    )
+    database_pool: int = Field(5, ge=1, description="Connections each process keeps for the control plane.")
+
+
+class RedisSettings(_Settings):
+    """Redis, where rates are counted."""
+
+    redis_url: SecretStr = Field(
+        ...,
+        description="Redis as a URL, `redis://host:6379/0` or `unix:///path`. `conch up` sets it by itself.",
+    )
+
+
+class TritonSettings(_Settings):
+    """The Triton servers and the repository they load from."""
+
+    triton_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        ..., description="gRPC addresses of the Triton servers, `host:port`, separated by commas."
+    )
+    triton_key: SecretStr | None = Field(
+        None, description="Key of Triton's restricted protocols, when the servers are started with one."
+    )
+    triton_metrics_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses of Triton's own metrics, in the order of the servers; shown at `/metrics`."
+    )
+    model_repository: Path = Field(
+        ..., description="The directory that every Triton server loads from; the hub publishes into it."
+    )
+    runtime_instances: int = Field(1, ge=1, description="Instances of each model on a Triton server.")
+    runtime_threads: int = Field(
+        0, ge=0, description="Threads of one instance; 0 means the cores of this machine divided by the instances."
+    )
+    max_queue_delay_us: int = Field(
+        500, ge=0, description="How long Triton's dynamic batcher waits for more rows, in microseconds."
+    )
+
+    @field_validator("triton_urls", "triton_metrics_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class StoreSettings(_Settings):
+    """The artefact store: every uploaded and every converted file, by its SHA-256."""
+
+    artefact_store: Path = Field(..., description="Directory of the artefact store.")
+    work_directory: Path = Field(..., description="Directory for conversions that are under way.")
+
+
+class JobSettings(_Settings):
+    """Conversions and their limits."""
+
+    conversion_seconds: float = Field(3600, gt=0, description="A conversion that takes longer is stopped.")
+    conversion_memory_bytes: int = Field(
+        12 * 1024**3, ge=1024**3, description="A conversion that allocates more is stopped."
+    )
+    job_lease_seconds: float = Field(
+        30, gt=1, description="A worker that has not been heard of for this long loses its job to another."
+    )
+    job_attempts: int = Field(3, ge=1, description="How often a job is tried before it counts as failed.")
+
+
+class LimitSettings(_Settings):
+    """Rates of keys that were created without limits of their own."""
+
+    default_requests_per_minute: int = Field(
+        600_000, ge=1, description="Requests a minute of a key that does not name its own limit."
+    )
+
+
+class LogSettings(_Settings):
+    """What the processes write to standard error."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line to write.")
+
+
+ALL_SETTINGS: tuple[type[_Settings], ...] = (
+    HttpSettings,
+    DatabaseSettings,
+    RedisSettings,
+    TritonSettings,
+    StoreSettings,
+    JobSettings,
+    LimitSettings,
+    LogSettings,
+)

@@ -1,0 +1,1 @@
+"""Making and listing tenants and their keys."""

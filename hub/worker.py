@@ -1,0 +1,42 @@
+"""`conch worker`: conversions in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from hub.conversion.conversion import Conversion
+from hub.conversion.publication import Publication
+from hub.conversion.worker import Worker
+from hub.logging import configure
+from hub.serving.pool import TritonPool
+from hub.settings import DatabaseSettings, JobSettings, LogSettings, StoreSettings, TritonSettings
+from registry.database import Database
+from registry.store import LocalStore
+
+
+def run() -> None:
+    """Work until the process is told to stop. Settings come from the environment (`docs/configuration.md`)."""
+    configure(LogSettings())
+    asyncio.run(_run())
+
+
+async def _run() -> None:
+    store_settings, triton_settings, jobs = StoreSettings(), TritonSettings(), JobSettings()
+    settings = DatabaseSettings()
+    database = Database(settings.database_url.get_secret_value(), settings.database_pool)
+    key = triton_settings.triton_key
+    pool = TritonPool(triton_settings.triton_urls, key.get_secret_value() if key else None)
+    store = LocalStore(store_settings.artefact_store)
+    publication = Publication(triton_settings, database, store, pool)
+    worker = Worker(database, Conversion(database, store, publication, store_settings, jobs), jobs)
+    task = asyncio.create_task(worker.run())
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    finally:
+        await pool.close()
+        await database.close()

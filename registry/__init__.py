@@ -1,0 +1,1 @@
+"""The catalogue: the words everyone uses, the tables, and the artefact store."""

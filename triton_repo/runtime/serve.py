@@ -1,0 +1,72 @@
+"""From Triton's requests to one batch and back: the loop every task shares."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from registry.spec import runtime
+from triton_repo.runtime.adapter import Adapter, InvalidRows, Tensors
+from triton_repo.runtime.embedding import EmbeddingAdapter
+from triton_repo.runtime.shared_memory import keep_private
+from triton_repo.runtime.tensor import TensorAdapter
+
+
+class Server:
+    """One instance of one published model."""
+
+    def __init__(self, directory: Path, config: str) -> None:
+        keep_private()
+        threads = int(json.loads(config)["parameters"]["threads"]["string_value"])
+        self._adapter = open_adapter(directory, threads)
+
+    def answer(self, requests: list[Any]) -> list[Any]:
+        """One response per request, in order; a request at fault gets its error and costs the others nothing."""
+        responses: list[Any] = [None] * len(requests)
+        positions, accepted, rows = [], [], []
+        for position, request in enumerate(requests):
+            inputs: Tensors = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            try:
+                accepted.append(self._adapter.accept(inputs))
+            except InvalidRows as error:
+                responses[position] = _refusal(error)
+                continue
+            positions.append(position)
+            rows.append(len(next(iter(inputs.values()))))
+        if accepted:
+            for position, response in zip(positions, self._run(accepted, rows), strict=True):
+                responses[position] = response
+        return responses
+
+    def _run(self, accepted: list[Any], rows: list[int]) -> list[Any]:
+        try:
+            outputs = self._adapter.run(accepted)
+        except Exception as error:  # whatever the engine raises is reported to the requests that caused it
+            if len(accepted) == 1:
+                return [_refusal(error)]
+            # One of them spoils the batch; alone, it spoils only its own answer.
+            return [self._run([one], [count])[0] for one, count in zip(accepted, rows, strict=True)]
+        bounds = pairwise(np.cumsum([0, *rows]).tolist())
+        return [_response({name: array[start:end] for name, array in outputs.items()}) for start, end in bounds]
+
+
+def open_adapter(directory: Path, threads: int) -> Adapter:
+    """Open the model in `directory` as its `runtime.json` says."""
+    settings = runtime.read(directory / "runtime.json")
+    if isinstance(settings, runtime.EmbeddingRuntime):
+        return EmbeddingAdapter(directory, settings, threads)
+    return TensorAdapter(directory, settings, threads)
+
+
+def _response(outputs: Tensors) -> Any:
+    return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+
+
+def _refusal(error: Exception) -> Any:
+    code = pb_utils.TritonError.INVALID_ARG if isinstance(error, InvalidRows) else pb_utils.TritonError.INTERNAL
+    return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), code))
