@@ -127,7 +127,9 @@ def _quantize(job: Job, floating: Candidate, texts: Texts) -> tuple[Candidate | 
     job.reporter.step("calibrate", f"calibrating on {len(texts.texts)} texts", 0.45)
     settings = floating.settings
     tokens = TextEncoder(floating.directory / "tokenizer.json", settings.max_tokens).encode(list(texts.texts))
-    feeds = (batches.feeds([tokens[row] for row in rows], settings.inputs) for rows in batches.equal_length(tokens))
+    feeds = (
+        batches.feeds([tokens[row] for row in rows], settings.inputs) for rows in batches.by_length(tokens, slack=0)
+    )
     observed = calibrate.observe(prepared, feeds, job.request.threads, job.scratch("calibrate"))
     if not observed:
         return None, 0

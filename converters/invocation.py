@@ -62,6 +62,7 @@ class Invocation:
             "HOME": scratch,
             "TMPDIR": scratch,
             "OMP_NUM_THREADS": str(self.request.threads),
+            "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin starve the hub that serves on the same cores
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",

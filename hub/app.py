@@ -23,6 +23,7 @@ from hub.access.authenticator import Authenticator
 from hub.access.limiter import RequestLimiter
 from hub.catalogue.registration import VersionRegistration
 from hub.http import problems
+from hub.http.body import BodyLimit
 from hub.http.context import RequestContext
 from hub.inference.coalescer import Coalescer
 from hub.inference.plane import InferencePlane
@@ -77,10 +78,11 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         version=version("conch"),
         lifespan=_lifespan(settings, metrics),
-        max_body_size=settings.http.max_body_bytes,
         responses=problems.DOCUMENTED,
     )
     app.state.message_schemas = {}
+    uploads = {hub.artefacts.endpoints.PATH: settings.http.max_upload_bytes}
+    app.add_middleware(BodyLimit, limit=settings.http.max_body_bytes, exceptions=uploads)
     app.add_middleware(RequestContext, metrics=metrics)
     problems.install(app)
     hub.inference.endpoints.add_routes(app)
@@ -115,7 +117,6 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
             state.database = database
             state.store = store
             state.metrics = metrics
-            state.http_settings = settings.http
             state.triton_settings = settings.triton
             state.authenticator = Authenticator(database, settings.limits.default_requests_per_minute)
             state.limiter = RequestLimiter(redis)

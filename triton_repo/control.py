@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ KEY_NAME = "conch-key"
 """The header of Triton's restricted HTTP APIs; over gRPC Triton puts its own prefix before it."""
 
 _GRPC_HEADER = f"triton-grpc-protocol-{KEY_NAME}"
+_TRACEBACK = re.compile(r"\n+At:\n")
 _LOCKED = "This protocol is restricted"
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the hub bounds what it accepts; here a limit would only cut answers
@@ -125,7 +127,7 @@ class TritonControl:
             raise
         except TritonRepoError as error:
             # The backend appends a traceback of its Python code: that is for Triton's log, which has it too.
-            reason = error.message.partition("\n\n\nAt:")[0].strip()
+            reason = _TRACEBACK.split(error.message)[0].strip()
             raise LoadFailed(f"{name}: {reason}") from error
 
     async def _call(self, method: Any, request: Any, seconds: float = _CALL_SECONDS) -> Any:

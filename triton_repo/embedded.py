@@ -70,7 +70,7 @@ class EmbeddedTriton:
             "--strict-readiness=false",  # ready means that Triton answers; models are asked about one by one
             f"--exit-timeout-secs={_EXIT_SECONDS}",
             "--log-format=ISO8601",
-            f"--backend-config=python,shm-region-prefix-name={self._shared_memory_prefix}",
+            f"--backend-config=python,shm-region-prefix-name={self.shared_memory_prefix}",
             f"--backend-config=python,stub-timeout-seconds={_STUB_SECONDS}",
             f"--grpc-address={_LOOPBACK}",
             f"--grpc-port={self.grpc_port}",
@@ -87,11 +87,12 @@ class EmbeddedTriton:
 
     def remove_shared_memory(self) -> None:
         """Remove what a killed server left in /dev/shm. Only while it does not run."""
-        for region in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
+        for region in _SHARED_MEMORY.glob(f"{self.shared_memory_prefix}*"):
             region.unlink(missing_ok=True)
 
     @property
-    def _shared_memory_prefix(self) -> str:
+    def shared_memory_prefix(self) -> str:
+        """What the names of its shared memory begin with: of this directory's server and of no other."""
         return "conch_" + hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:16]
 
     def _http(self) -> list[str]:

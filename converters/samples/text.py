@@ -69,10 +69,9 @@ def _sample(blocks: list[list[str]], rng: random.Random, sentences: int, passage
     """Sentences stratified by length, then passages of blocks that gave no sentence; no sentence appears twice."""
     rng.shuffle(blocks)
     unique = _first_occurrences(blocks)
-    pool = [sentence for block in unique[: len(unique) * 2 // 3] for sentence in block]
-    chosen = _stratified(pool, rng, sentences)
-    rest = [sentence for block in unique[len(unique) * 2 // 3 :] for sentence in block]
-    return chosen + _passages(rest, passages)
+    middle = len(unique) // 2
+    chosen = _stratified([sentence for block in unique[:middle] for sentence in block], rng, sentences)
+    return chosen + _passages([sentence for block in unique[middle:] for sentence in block], passages)
 
 
 def _first_occurrences(blocks: Iterable[list[str]]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Texts of equal token count together: a batch without padding, so that no padding shows in a statistic."""
+"""Texts of like token count together, so that little or nothing of a batch is padding."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from registry.spec.text import Tokens, pad
 _BATCH_TOKENS = 2048  # bounds the memory of a run
 
 
-def equal_length(tokens: Sequence[Tokens]) -> Iterator[list[int]]:
-    """Rows of `tokens`, each exactly once, in batches of one length, shortest first."""
-    rows = sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))
+def by_length(tokens: Sequence[Tokens], slack: int) -> Iterator[list[int]]:
+    """Rows of `tokens`, each once, in batches whose lengths differ by at most `slack` tokens (0: no padding)."""
     batch: list[int] = []
-    for row in rows:
+    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids)):
         length = len(tokens[row].ids)
         full = (len(batch) + 1) * length > _BATCH_TOKENS
-        if batch and (full or length != len(tokens[batch[0]].ids)):
+        if batch and (full or length > len(tokens[batch[0]].ids) + slack):
             yield batch
             batch = []
         batch.append(row)

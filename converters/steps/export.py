@@ -58,7 +58,7 @@ class TorchEncoder:
                     kwargs={name: samples[name] for name in self.inputs},
                     dynamo=True,
                     opset_version=OPSET,
-                    dynamic_shapes={name: axes for name in self.inputs},
+                    dynamic_shapes=dict.fromkeys(self.inputs, axes),
                     input_names=list(self.inputs),
                     output_names=[OUTPUT],
                     external_data=False,

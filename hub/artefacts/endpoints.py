@@ -10,10 +10,10 @@ from hub.access.admission import Caller
 from hub.access.principal import Scope
 from hub.artefacts import repository
 from hub.errors import Unprocessable
-from hub.http.body import stream_body
 from hub.http.sessions import Writing
-from hub.settings import HttpSettings
 from registry.store import ArtefactStore
+
+PATH = "/v1/artefacts"
 
 router = APIRouter(tags=["Models"])
 
@@ -26,7 +26,7 @@ class ArtefactOut(BaseModel):
 
 
 @router.post(
-    "/v1/artefacts",
+    PATH,
     status_code=201,
     summary="Upload a file",
     openapi_extra={
@@ -43,8 +43,7 @@ async def upload(request: Request, caller: Caller, session: Writing) -> Artefact
     """
     tenant_id = caller.require(Scope.MODELS)
     store: ArtefactStore = request.app.state.store
-    limit: HttpSettings = request.app.state.http_settings
-    stored = await store.put(stream_body(request, limit.max_upload_bytes))
+    stored = await store.put(request.stream())
     if stored.bytes == 0:
         raise Unprocessable("The body is empty.", reason="empty", remedy="Send the file as the raw body.")
     await repository.record(session, tenant_id, stored)

@@ -61,12 +61,6 @@ async def get_model(name: str, caller: Caller, session: Reading) -> ModelOut:
     return await _visible_model(session, caller, name)
 
 
-@router.get("/v1/models/{tenant}/{name}", summary="Show a model of another tenant", operation_id="get_public_model")
-async def get_public_model(tenant: str, name: str, caller: Caller, session: Reading) -> ModelOut:
-    """A public model under its full name."""
-    return await _visible_model(session, caller, f"{tenant}/{name}")
-
-
 @router.post("/v1/models/{name}/versions", status_code=202, summary="Register a version and convert it")
 async def create_version(name: ModelName, new: NewVersion, request: Request, caller: Caller) -> CreatedVersion:
     """Register a version from uploaded files; its conversion is queued as a job to watch.
@@ -119,6 +113,12 @@ async def put_route(name: ModelName, alias: Name, new: NewRoute, caller: Caller,
     weights = await _weights(session, model, new)
     route = await routes.set_route(session, model.id, alias, weights, str(caller.key_id), new.reason)
     return _show_route(alias, route, await routes.numbers(session, model.id))
+
+
+@router.get("/v1/models/{tenant}/{name}", summary="Show a model of another tenant", operation_id="get_public_model")
+async def get_public_model(tenant: str, name: str, caller: Caller, session: Reading) -> ModelOut:
+    """A public model under its full name."""  # the last of the routes: `versions` of an own model goes first
+    return await _visible_model(session, caller, f"{tenant}/{name}")
 
 
 async def _weights(session: ReadSession, model: Model, new: NewRoute) -> dict[UUID, int]:

@@ -87,9 +87,11 @@ def status(
 @app.command()
 def serve() -> None:
     """Run the hub on servers of your own, named by CONCH_DATABASE_URL, CONCH_REDIS_URL, CONCH_TRITON_URLS, …"""
-    from hub.cli.settings import complete_settings
+    from hub.cli.settings import require
+    from hub.settings import ALL_SETTINGS
 
-    with needing_extras(), complete_settings():
+    require(ALL_SETTINGS)
+    with needing_extras():
         from hub.server import run
 
         run()
@@ -98,9 +100,11 @@ def serve() -> None:
 @app.command()
 def worker() -> None:
     """Run the worker, which converts and publishes models, on servers of your own."""
-    from hub.cli.settings import complete_settings
+    from hub.cli.settings import require
+    from hub.settings import ALL_SETTINGS
 
-    with needing_extras(), complete_settings():
+    require(ALL_SETTINGS)
+    with needing_extras():
         from hub.worker import run
 
         run()
@@ -109,9 +113,11 @@ def worker() -> None:
 @database.command()
 def upgrade() -> None:
     """Bring the database of CONCH_DATABASE_URL to this version."""
-    from hub.cli.settings import complete_settings
+    from hub.cli.settings import require
+    from hub.settings import DatabaseSettings
 
-    with needing_extras(), complete_settings():
+    require([DatabaseSettings])
+    with needing_extras():
         from hub.cli.database import run
 
         run()

@@ -19,6 +19,7 @@ from hub.cli.extras import INSTALL
 from hub.embedded.errors import CannotStart
 from hub.embedded.ports import ensure_free
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - asked about only
 LEAST_SHARED_MEMORY_BYTES = 64 * 1024**2  # Triton starts each Python model with 1 MB and grows; a container gives 64 MB
 
 
@@ -50,9 +51,9 @@ def _system() -> Iterator[Finding]:
     if os.geteuid() == 0:
         there = shutil.which("useradd") is not None
         yield Finding("useradd", "there" if there else "missing", "" if there else "apt-get install passwd")
-    free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").exists() else 0  # noqa: S108 - asked about only
+    free = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.exists() else 0
     yield Finding(
-        "/dev/shm",
+        str(SHARED_MEMORY),
         f"{free // 1024**2} MB free",
         "" if free >= LEAST_SHARED_MEMORY_BYTES else "make it larger, as with `docker run --shm-size=1g`",
     )

@@ -1,30 +1,35 @@
-"""Settings that are missing or wrong, said in a line each."""
+"""Settings that are missing or wrong, said in a line each, before anything is started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
-from hub.settings import ALL_SETTINGS
+
+def require(kinds: Iterable[type[BaseSettings]]) -> None:
+    """End the command with a line for each variable of `kinds` that is missing or does not fit."""
+    lines = [line for kind in kinds for line in _complaints(kind)]
+    for line in lines:
+        typer.echo(f"conch: {line}", err=True)
+    if lines:
+        raise typer.Exit(1)
 
 
-@contextmanager
-def complete_settings() -> Iterator[None]:
-    """End the command with a line for each variable that is missing or does not fit. Other errors pass."""
+def _complaints(kind: type[BaseSettings]) -> list[str]:
     try:
-        yield
+        kind()
     except ValidationError as error:
-        kind = next((settings for settings in ALL_SETTINGS if settings.__name__ == error.title), None)
-        if kind is None:
-            raise
-        for problem in error.errors(include_url=False, include_input=False):
-            name = str(problem["loc"][0])
-            variable = f"CONCH_{name.upper()}"
-            if problem["type"] == "missing":
-                typer.echo(f"conch: {variable} is not set; it is: {kind.model_fields[name].description}", err=True)
-            else:
-                typer.echo(f"conch: {variable} does not fit; {problem['msg']}", err=True)
-        raise typer.Exit(1) from error
+        problems = error.errors(include_url=False, include_input=False)
+    else:
+        return []
+    lines = []
+    for problem in problems:
+        name = str(problem["loc"][0])
+        if problem["type"] == "missing":
+            lines.append(f"CONCH_{name.upper()} is not set; it is: {kind.model_fields[name].description}")
+        else:
+            lines.append(f"CONCH_{name.upper()} does not fit; {problem['msg']}")
+    return lines

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from hub.cli.settings import complete_settings
+from hub.cli.settings import require
 from hub.embedded.background import in_background
 from hub.embedded.directory import DataDirectory
 from hub.embedded.errors import CannotStart
@@ -19,8 +19,8 @@ from hub.settings import HttpSettings
 
 def run(data: Path, port: int, *, sample: bool, detach: bool) -> int:
     """Bring Conch up; the exit code of the command."""
-    with complete_settings():
-        host = HttpSettings().host
+    require([HttpSettings])
+    host = HttpSettings().host
 
     def bring_up(when_ready: Callable[[], None]) -> int:
         return _bring_up(Options(data, host, port, sample, when_ready))

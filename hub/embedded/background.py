@@ -12,7 +12,7 @@ READY = b"+"
 
 
 def in_background(run: Callable[[Callable[[], None]], int], log: Path) -> int:
-    """Call `run` in a process of its own; return 0 once it has said that it is ready, or its exit code if it ends first.
+    """Call `run` in a process of its own; return 0 once it is ready, or its exit code where it ends before.
 
     `run` gets the function to call when ready: from then on its output goes to `log`. Must be called before any
     thread is started, because it forks.

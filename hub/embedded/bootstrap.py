@@ -35,8 +35,8 @@ async def bootstrap(data: DataDirectory, url: str, database_url: str, *, sample:
 
     keys = Keys.load(data.keys)
     with progress.step("administrator and demo tenant"):
-        admin = await in_thread(ensure_admin, database_url) or keys.admin_key
-        admin = admin or await in_thread(new_admin_key, database_url)
+        created = await in_thread(ensure_admin, database_url)
+        admin = created or keys.admin_key or await in_thread(new_admin_key, database_url)
         keys = Keys(admin, keys.demo_key)
         write_private(data.keys, asdict(keys))
         demo = await in_thread(ensure_demo, url, admin, keys.demo_key)

@@ -23,8 +23,7 @@ class Step:
 
     def update(self, message: str, fraction: float | None = None) -> None:
         """Say what is being done now; `fraction` (0…1) where it is known."""
-        shown = message if fraction is None else f"{message} ({fraction:.0%})"
-        self._reporter.show(self._title, shown, self._task, changed=message != self._last)
+        self._reporter.show(self._title, message, fraction, self._task, changed=message != self._last)
         self._last = message
 
 
@@ -67,10 +66,11 @@ class Progress:
         outcome = f": {step.outcome}" if step.outcome else ""
         self.say(f"✓ {title}{outcome} ({time.monotonic() - begun:.1f} s)")
 
-    def show(self, title: str, message: str, task: TaskID | None, *, changed: bool) -> None:
-        """Show what a step is doing; without a terminal only what has changed."""
+    def show(self, title: str, message: str, fraction: float | None, task: TaskID | None, *, changed: bool) -> None:
+        """Show what a step is doing; without a terminal only what has changed, and that is not the fraction."""
         if self._display is not None and task is not None:
-            self._display.update(task, description=f"{title}: {message}")
+            share = "" if fraction is None else f" ({fraction:.0%})"
+            self._display.update(task, description=f"{title}: {message}{share}")
         elif changed:
             self.say(f"{title}: {message}")
 

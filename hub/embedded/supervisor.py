@@ -51,16 +51,19 @@ class Supervisor:
         return list(await asyncio.gather(*(_status(part) for part in parts)))
 
     async def _database(self) -> None:
+        from alembic.util import CommandError
+        from sqlalchemy.exc import SQLAlchemyError
+
         from hub.migrations import upgrade
 
         await self._start(self._postgres)
         with self._progress.step("database schema"):
             try:
                 await in_thread(upgrade, self._installation.database_url)
-            except Exception as error:
+            except (SQLAlchemyError, CommandError) as error:
                 raise CannotStart(
-                    f"the database cannot be migrated: {_first_line(error)}",
-                    f"see `conch db upgrade` with CONCH_DATABASE_URL={self._installation.postgres.address}",
+                    f"the database cannot be brought to this version of Conch ({_first_line(error)})",
+                    "it may have been used with a newer one: install that, or choose another directory with --data",
                 ) from error
 
     async def _start(self, supervised: Supervised) -> None:

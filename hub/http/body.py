@@ -1,34 +1,52 @@
-"""Reading bodies with a limit, before they are in memory."""
+"""A limit on bodies, enforced while they arrive and before they are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.errors import TooLarge, Unprocessable
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as more than `limit` bytes are announced or have come."""
-    return b"".join([chunk async for chunk in stream_body(request, limit)])
+_TOO_LARGE = 413
 
 
-async def stream_body(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The body chunk by chunk, with the same limit."""
-    announced = request.headers.get("content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
-    received = 0
-    try:
-        async for chunk in request.stream():
-            received += len(chunk)
+class BodyLimit:
+    """ASGI middleware: a body of more than `limit` bytes ends in 413; `exceptions` gives paths a limit of their own."""
+
+    def __init__(self, app: ASGIApp, limit: int, exceptions: Mapping[str, int]) -> None:
+        self._app = app
+        self._limit = limit
+        self._exceptions = exceptions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._exceptions.get(scope["path"], self._limit)
+        announced = _content_length(scope)
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            if announced > limit:
+                raise _too_large(limit)
+            message = await receive()
+            received += len(message.get("body", b""))
             if received > limit:
                 raise _too_large(limit)
-            yield chunk
-    except ClientDisconnect as error:
-        raise Unprocessable("The body ended before it was complete.", reason="incomplete_body") from error
+            return message
+
+        await self._app(scope, receive_limited, send)
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {limit} bytes.", remedy="Send less at a time.", reason="body_bytes")
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _too_large(limit: int) -> HTTPException:
+    # Starlette's own class, because FastAPI turns every other error of reading a body into a 400.
+    return HTTPException(_TOO_LARGE, f"The body is larger than {limit} bytes. Send less at a time.")

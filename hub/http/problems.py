@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from hub import errors
@@ -117,6 +117,10 @@ def install(app: FastAPI) -> None:
         response = error_response(request, raised, error.headers)
         response.status_code = error.status_code
         return response
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_gone(request: Request, _error: ClientDisconnect) -> Response:
+        return error_response(request, errors.Unprocessable("The body ended before it was complete."))
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)

@@ -26,6 +26,6 @@ async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest.fixture
-def affine(tmp_path: Path) -> Path:
+def affine_model(tmp_path: Path) -> Path:
     """The directory of a model that a test may publish."""
     return graphs.write_affine(tmp_path / "source" / "affine")

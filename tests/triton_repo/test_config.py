@@ -47,7 +47,7 @@ def test_equal_configurations_render_to_equal_bytes(config: ModelConfig) -> None
 def test_settings_that_are_not_ours_are_not_dropped_silently() -> None:
     text = render(ModelConfig("m", graphs.AFFINE, 8))
     with pytest.raises(ValueError, match="does not write"):
-        parse(text + 'response_cache { enable: true }\n')
+        parse(text + "response_cache { enable: true }\n")
     with pytest.raises(ValueError, match="does not write"):
         parse(text.replace('"python"', '"onnxruntime"'))
 

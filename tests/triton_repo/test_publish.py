@@ -1,4 +1,4 @@
-import os
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.triton_repo import graphs
+from tests.triton_repo.killed import publish_and_die
 from triton_repo import config as model_config
 from triton_repo.bundle import bundle
 from triton_repo.config import ModelConfig
@@ -14,6 +15,10 @@ from triton_repo.errors import AlreadyPublished, Unpublishable
 from triton_repo.publish import clean_staging, publish, runtime_hash, withdraw
 
 CONFIG = ModelConfig("affine", graphs.AFFINE, 8, parameters={"threads": "1"})
+
+# Forked from a clean process, because this one has threads.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.triton_repo.killed"])
 
 
 @pytest.fixture
@@ -25,16 +30,16 @@ def files(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_a_model_is_its_files_its_configuration_and_its_code(repository: Path, affine: Path) -> None:
-    publish(repository, affine, CONFIG)
+def test_a_model_is_its_files_its_configuration_and_its_code(repository: Path, affine_model: Path) -> None:
+    publish(repository, affine_model, CONFIG)
     published = files(repository / "affine")
     assert model_config.parse(published.pop("config.pbtxt").decode()) == CONFIG
-    expected = {f"1/{name}": content for name, content in [*files(affine).items(), *bundle()]}
+    expected = {f"1/{name}": content for name, content in [*files(affine_model).items(), *bundle()]}
     assert published == expected
 
 
-def test_the_published_code_needs_no_installation_of_ours(repository: Path, affine: Path) -> None:
-    publish(repository, affine, CONFIG)
+def test_the_published_code_needs_no_installation_of_ours(repository: Path, affine_model: Path) -> None:
+    publish(repository, affine_model, CONFIG)
     version = repository / "affine" / "1"
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -48,56 +53,56 @@ def test_the_published_code_needs_no_installation_of_ours(repository: Path, affi
     subprocess.run([sys.executable, "-IB", "-c", script, str(version)], check=True)
 
 
-def test_the_runtime_hash_names_the_published_code(repository: Path, affine: Path) -> None:
+def test_the_runtime_hash_names_the_published_code(repository: Path, affine_model: Path) -> None:
     assert len(runtime_hash()) == 64
     assert not [path for path, _ in bundle() if "__pycache__" in path or path.endswith("certificate.py")]
-    publish(repository, affine, CONFIG)
+    publish(repository, affine_model, CONFIG)
     script = "import sys; sys.path.insert(0, sys.argv[1]); from triton_repo.publish import *; print(runtime_hash())"
     again = subprocess.run([sys.executable, "-c", script, str(Path.cwd())], check=True, capture_output=True, text=True)
     assert again.stdout.strip() == runtime_hash()
 
 
-def test_a_published_model_is_never_overwritten(repository: Path, affine: Path) -> None:
-    publish(repository, affine, CONFIG)
+def test_a_published_model_is_never_overwritten(repository: Path, affine_model: Path) -> None:
+    publish(repository, affine_model, CONFIG)
     before = files(repository)
-    (affine / "model.onnx").write_bytes(b"another")
+    (affine_model / "model.onnx").write_bytes(b"another")
     with pytest.raises(AlreadyPublished):
-        publish(repository, affine, CONFIG)
+        publish(repository, affine_model, CONFIG)
     assert files(repository) == before
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".", "..", "A", "a b", "ä", "x" * 129, "a\n"])
-def test_a_name_that_is_not_opaque_is_refused(repository: Path, affine: Path, name: str) -> None:
+def test_a_name_that_is_not_opaque_is_refused(repository: Path, affine_model: Path, name: str) -> None:
     with pytest.raises(Unpublishable):
-        publish(repository, affine, ModelConfig(name, graphs.AFFINE, 8))
+        publish(repository, affine_model, ModelConfig(name, graphs.AFFINE, 8))
     with pytest.raises(Unpublishable):
         withdraw(repository, name)
     assert not repository.exists()
 
 
 @pytest.mark.parametrize("name", ["model.py", "numpy.py", "x.so", "registry", "x.pkl", "noextension"])
-def test_a_file_that_python_could_import_is_refused(repository: Path, affine: Path, name: str) -> None:
-    (affine / name).write_bytes(b"")
+def test_a_file_that_python_could_import_is_refused(repository: Path, affine_model: Path, name: str) -> None:
+    (affine_model / name).write_bytes(b"")
     with pytest.raises(Unpublishable, match=name):
-        publish(repository, affine, CONFIG)
+        publish(repository, affine_model, CONFIG)
     assert not repository.exists()
 
 
-def test_a_link_out_of_the_model_directory_is_refused(repository: Path, affine: Path) -> None:
-    (affine / "weights.data").symlink_to("/etc/hostname")
+def test_a_link_out_of_the_model_directory_is_refused(repository: Path, affine_model: Path) -> None:
+    (affine_model / "weights.data").symlink_to("/etc/hostname")
     with pytest.raises(Unpublishable, match=r"weights\.data"):
-        publish(repository, affine, CONFIG)
+        publish(repository, affine_model, CONFIG)
 
 
-def test_a_withdrawn_model_is_gone_and_may_be_withdrawn_twice(repository: Path, affine: Path) -> None:
-    publish(repository, affine, CONFIG)
+def test_a_withdrawn_model_is_gone_and_may_be_withdrawn_twice(repository: Path, affine_model: Path) -> None:
+    publish(repository, affine_model, CONFIG)
     withdraw(repository, "affine")
     withdraw(repository, "affine")
     assert files(repository) == {}
     assert staging(repository) == []
 
 
-def test_cleaning_leaves_a_running_publish_alone(repository: Path, affine: Path, monkeypatch) -> None:
+def test_cleaning_leaves_a_running_publish_alone(repository: Path, affine_model: Path, monkeypatch) -> None:
     render = model_config.render
 
     def clean_meanwhile(config: ModelConfig) -> str:
@@ -105,17 +110,17 @@ def test_cleaning_leaves_a_running_publish_alone(repository: Path, affine: Path,
         return render(config)
 
     monkeypatch.setattr(model_config, "render", clean_meanwhile)
-    publish(repository, affine, CONFIG)
+    publish(repository, affine_model, CONFIG)
     assert "affine/config.pbtxt" in files(repository)
 
 
-def test_a_kill_at_any_step_leaves_all_or_nothing(repository: Path, affine: Path) -> None:
+def test_a_kill_at_any_step_leaves_all_or_nothing(repository: Path, affine_model: Path) -> None:
     reference = repository.parent / "reference"
-    publish(reference, affine, CONFIG)
+    publish(reference, affine_model, CONFIG)
     whole, step, killed = files(reference), 0, True
     while killed:
         step += 1
-        killed = kill_at_step(step, repository, affine)
+        killed = kill_at_step(step, repository, affine_model)
         found = files(repository) if repository.exists() else {}
         assert found in ({}, whole), f"killed at step {step}"
         clean_staging(repository)
@@ -126,30 +131,12 @@ def test_a_kill_at_any_step_leaves_all_or_nothing(repository: Path, affine: Path
 
 
 def kill_at_step(step: int, repository: Path, model: Path) -> bool:
-    """Publish in a process of its own that dies at its n-th call to the file system; whether it came to that."""
-    script = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from triton_repo.bundle import bundle\n"
-        "from triton_repo.config import parse\n"
-        "from triton_repo.publish import publish\n"
-    )
-    del script
-    child = os.fork()
-    if child == 0:
-        left = [step]
-
-        def die(event: str, _: tuple) -> None:
-            if event.partition(".")[0] in ("open", "os", "shutil", "tempfile", "fcntl"):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        bundle()
-        sys.addaudithook(die)
-        publish(repository, model, CONFIG)
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    """Whether the publish lived long enough to be killed at its n-th step."""
+    process = PROCESSES.Process(target=publish_and_die, args=(step, repository, model, CONFIG))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
 
 
 def staging(repository: Path) -> list[Path]:
