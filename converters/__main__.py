@@ -22,10 +22,11 @@ def main() -> int:
     reporter = Reporter(_private_stdout())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     call = StoredCall.model_validate_json(arguments.request.read_bytes())
+    output = (arguments.output or arguments.request.parent).absolute()
     if arguments.parent is not None:
-        confine(call.limits, arguments.parent)
+        logging.info("The child %s.", confine(call.limits, arguments.parent, call.request.source, output))
     try:
-        reporter.result(_run(arguments, call, reporter))
+        reporter.result(_run(arguments.command, call, output, reporter))
     except (SourceInvalid, ConversionFailed) as error:
         traceback.print_exc()
         reporter.error(type(error).__name__, error.message, error.remedy)
@@ -41,14 +42,14 @@ def main() -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace, call: StoredCall, reporter: Reporter) -> str:
-    if arguments.command == "inspect":
+def _run(command: str, call: StoredCall, output: Path, reporter: Reporter) -> str:
+    if command == "inspect":
         from converters.sources.detect import inspect
 
         return inspect(call.request.source, call.request.task).model_dump_json()
     from converters.conversion import run
 
-    return run(call.request, arguments.output or arguments.request.parent, reporter).model_dump_json()
+    return run(call.request, output, reporter).model_dump_json()
 
 
 def _arguments() -> argparse.Namespace:

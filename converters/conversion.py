@@ -19,7 +19,7 @@ from registry.spec.embedding import TASK as EMBEDDING
 def run(request: ConversionRequest, output: Path, reporter: Reporter) -> ConversionReport:
     """Convert into the directory `output`. Raises SourceInvalid or ConversionFailed."""
     reporter.step("inspect", "checking the source files", 0.0)
-    job = Job(request, inspect(request.source, request.task), output.absolute(), reporter)
+    job = Job(request, inspect(request.source, request.task), output, reporter)
     job.model.mkdir()
     if request.task == EMBEDDING.name:
         from converters import embedding

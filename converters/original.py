@@ -13,9 +13,9 @@ from converters.job import Job
 from converters.sources import onnx_file
 from converters.sources.facts import Format, TextFacts
 from converters.steps import batches, prepare
+from converters.steps.run import EngineRefused, open_graph, run
 from registry.spec.embedding import normalize, pool
-from registry.spec.session import open_session
-from registry.spec.text import TextEncoder, pad
+from registry.spec.text import TextEncoder, Tokens, pad
 
 _SLACK = 8  # tokens of padding: the mask hides them, and 30 runs are quicker than 150
 
@@ -41,7 +41,7 @@ class Original:
         self.graph = graph
         self.inputs = inputs
         self.output = output
-        self.dimensions = self._dimensions()
+        self.dimensions = self._check()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors FP32 [texts, dimensions], pooled as they are served."""
@@ -58,16 +58,28 @@ class Original:
         """Let go of the original's memory."""
         self._run = None
 
-    def _dimensions(self) -> int:
+    def _check(self) -> int:
+        """The dimensions of the vectors, found by the shortest text and the longest that the model claims to read."""
         assert self._run is not None
-        tokens = self._encoder.encode(["One short text.", "And one that is a little longer than the first."])
-        shapes = [self._run(batches.feeds([token], self.inputs)).shape for token in tokens]
-        expected = [(1, len(token.ids), shapes[0][-1]) for token in tokens]
-        if shapes != expected or self._text.dimensions not in (None, shapes[0][-1]):
+        (short,) = self._encoder.encode(["One short text."])
+        longest = Tokens((short.ids * self._text.max_tokens)[: self._text.max_tokens], 0)
+        shapes = [self._shape(short), self._shape(longest)]
+        width = shapes[0][-1]
+        if shapes != [(1, len(t.ids), width) for t in (short, longest)] or self._text.dimensions not in (None, width):
             raise SourceInvalid(
                 "The model's output is not one vector per token.", "Its output must be [rows, tokens, dimensions]."
             )
-        return int(shapes[0][-1])
+        return width
+
+    def _shape(self, tokens: Tokens) -> tuple[int, ...]:
+        assert self._run is not None
+        try:
+            return self._run(batches.feeds([tokens], self.inputs)).shape
+        except (EngineRefused, IndexError, RuntimeError) as error:
+            raise SourceInvalid(
+                f"The model cannot read a text of {len(tokens.ids)} tokens.",
+                "Say its limit in sentence_bert_config.json (max_seq_length), and check that its tokenizer fits.",
+            ) from error
 
 
 def original(job: Job) -> Original:
@@ -93,12 +105,16 @@ def _from_onnx(job: Job, encoder: TextEncoder, text: TextFacts) -> Original:
     graph = prepare.clean(onnx_file.load(job.request.source))
     path = job.scratch("original") / "model.onnx"
     onnx.save(graph, path)
-    session = open_session(path, job.request.threads, exact_x86=False)
+    try:
+        session = open_graph(path, job.request.threads)
+    except EngineRefused as error:
+        raise SourceInvalid(
+            "ONNX Runtime does not open model.onnx.", "Check it with onnx.checker and onnxruntime, and export it again."
+        ) from error
     inputs = tuple(value.name for value in session.get_inputs())
     output = onnx_file.token_vectors(graph)
 
-    def run(feeds: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = session.run([output], feeds)[0]
-        return vectors
+    def token_vectors(feeds: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        return run(session, [output], feeds)[0]
 
-    return Original(run, graph, inputs, output, encoder, text)
+    return Original(token_vectors, graph, inputs, output, encoder, text)

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import resource
 import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 
+from converters import landlock
 from converters.request import Limits
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWNET = 0x40000000
+_CLONE_NEWUSER = 0x10000000
+
+_SYSTEM = (
+    *("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime"),
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/dev/urandom"),
+)
+_DEVICES = ("/dev/null", "/dev/zero")
 
 
-def confine(limits: Limits, parent: int) -> None:
-    """Apply limits to this process and die with `parent`, the process that started it.
+@dataclass(frozen=True)
+class Confinement:
+    """What really held: a system may lack Landlock, or forbid namespaces."""
+
+    files: bool
+    network: bool
+
+    def __str__(self) -> str:
+        """As the log and the report say it."""
+        files = "sees only its source and its output" if self.files else "files are NOT confined (no Landlock)"
+        network = "has no network" if self.network else "network is NOT cut off (no namespaces)"
+        return f"{files}; {network}"
+
+
+def confine(limits: Limits, parent: int, source: Path, output: Path) -> Confinement:
+    """Die with `parent`, stay within `limits`, read `source`, write `output`, reach nothing else.
 
     RLIMIT_DATA counts what is allocated and not what is mapped from files, so that weights read in place are free.
     """
@@ -27,11 +54,36 @@ def confine(limits: Limits, parent: int) -> None:
     _lower(resource.RLIMIT_CPU, int(limits.seconds * (os.cpu_count() or 1)) + 1)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, 1024)
+    network = _leave_network(libc)
+    python = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    readable = [*map(Path, (*_SYSTEM, *python)), *_packages(), source]
+    files = landlock.restrict(readable, [output, *map(Path, _DEVICES)])
+    return Confinement(files, network)
 
 
 def peak_memory_bytes() -> int:
     """The most memory this process has had resident."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _leave_network(libc: ctypes.CDLL) -> bool:
+    """Move to a network namespace with nothing in it: as root, or as the root of a user namespace of one's own."""
+    if libc.unshare(_CLONE_NEWNET) == 0:
+        return True
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return False
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return True
+
+
+def _packages() -> list[Path]:
+    """Our own code, which an editable install keeps outside the environment; not what lies beside it."""
+    found = (importlib.util.find_spec(name) for name in ("converters", "registry"))
+    places = [Path(place) for spec in found if spec for place in spec.submodule_search_locations or ()]
+    return [*places, *(place.parent / "conch.egg-info" for place in places)]  # the certificate names our version
 
 
 def _lower(limit: int, value: int) -> None:

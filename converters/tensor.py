@@ -17,9 +17,9 @@ from converters.errors import ConversionFailed, SourceInvalid
 from converters.job import Converted, Job, Measured
 from converters.sources import onnx_file
 from converters.steps import prepare
+from converters.steps.run import EngineRefused, open_graph, run
 from registry.spec.certificate import Metric, Precision
 from registry.spec.runtime import TensorRuntime, write
-from registry.spec.session import open_session
 from registry.spec.signature import DataType, Signature, TensorSpec
 
 MAX_BATCH = 256
@@ -130,18 +130,9 @@ def _random(spec: TensorSpec, size: int, rng: np.random.Generator) -> NDArray[An
 
 
 def _run(graph: Path, inputs: Mapping[str, NDArray[Any]], outputs: list[str], threads: int) -> Tensors:
-    from onnxruntime.capi import onnxruntime_pybind11_state as engine
-
     try:
-        session = open_session(graph, threads, exact_x86=False)
-        return dict(zip(outputs, session.run(outputs, inputs), strict=True))
-    except (
-        engine.Fail,
-        engine.InvalidArgument,
-        engine.InvalidGraph,
-        engine.NotImplemented,
-        engine.RuntimeException,
-    ) as error:
+        return dict(zip(outputs, run(open_graph(graph, threads), outputs, inputs), strict=True))
+    except EngineRefused as error:
         raise ConversionFailed(
             "ONNX Runtime cannot run the graph on random inputs of its own signature.",
             "Check that it runs with onnxruntime, with three rows, for every size that its signature allows.",

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.types import ASGIApp
 
 import hub.artefacts.endpoints
 import hub.catalogue.endpoints
@@ -25,6 +26,7 @@ from hub.catalogue.registration import VersionRegistration
 from hub.http import problems
 from hub.http.body import BodyLimit
 from hub.http.context import RequestContext
+from hub.http.hot import HotRoutes, document
 from hub.inference.coalescer import Coalescer
 from hub.inference.plane import InferencePlane
 from hub.inference.resolver import Resolver
@@ -81,16 +83,22 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problems.DOCUMENTED,
     )
     app.state.message_schemas = {}
-    uploads = {hub.artefacts.endpoints.PATH: settings.http.max_upload_bytes}
-    app.add_middleware(BodyLimit, limit=settings.http.max_body_bytes, exceptions=uploads)
-    app.add_middleware(RequestContext, metrics=metrics)
+    app.state.metrics = metrics
     problems.install(app)
-    hub.inference.endpoints.add_routes(app)
+    document(app, hub.inference.endpoints.ROUTES)
     for router in _KEYED:
         app.include_router(router, dependencies=SECURITY)
     app.include_router(hub.observability.endpoints.router)
     _add_message_schemas(app)
     return app
+
+
+def create_asgi(settings: Settings) -> ASGIApp:
+    """The application behind its outer layers, from the outermost: context, body limit, hot routes."""
+    app = create_app(settings)
+    uploads = {hub.artefacts.endpoints.PATH: settings.http.max_upload_bytes}
+    limited = BodyLimit(HotRoutes(app, hub.inference.endpoints.ROUTES), settings.http.max_body_bytes, uploads)
+    return RequestContext(limited, app.state.metrics)
 
 
 def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -116,7 +124,6 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
             state = app.state
             state.database = database
             state.store = store
-            state.metrics = metrics
             state.triton_settings = settings.triton
             state.authenticator = Authenticator(database, settings.limits.default_requests_per_minute)
             state.limiter = RequestLimiter(redis)

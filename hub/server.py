@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
-from hub.app import Settings, create_app
+from hub.app import Settings, create_asgi
 from hub.logging import configure
 from hub.settings import LogSettings
 
@@ -14,7 +14,7 @@ def run() -> None:
     configure(LogSettings())
     settings = Settings()
     uvicorn.run(
-        create_app(settings),
+        create_asgi(settings),
         host=settings.http.host,
         port=settings.http.port,
         loop="uvloop",
@@ -22,5 +22,6 @@ def run() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )

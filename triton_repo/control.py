@@ -11,12 +11,13 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
-from triton_repo.errors import KeyRefused, LoadFailed, TritonRepoError, Unreachable
+from triton_repo.errors import KeyRefused, LoadFailed, ModelDied, TritonRepoError, Unreachable
 
 KEY_NAME = "conch-key"
 """The header of Triton's restricted HTTP APIs; over gRPC Triton puts its own prefix before it."""
 
 _GRPC_HEADER = f"triton-grpc-protocol-{KEY_NAME}"
+_DIED = re.compile(r"Stub process .*is not healthy")
 _TRACEBACK = re.compile(r"\n+At:\n")
 _LOCKED = "This protocol is restricted"
 _CHANNEL_OPTIONS = (
@@ -56,6 +57,11 @@ class Statistics:
     failures: int
     queue_ns: int
     compute_ns: int
+
+
+def model_died(details: str) -> bool:
+    """Whether an inference failed because the model's process is gone, by its status' `details`; `reload` cures it."""
+    return _DIED.search(details) is not None
 
 
 class TritonControl:
@@ -101,6 +107,11 @@ class TritonControl:
         """Stop serving a model; requests in flight are answered first. Raises LoadFailed with Triton's reason."""
         await self._change(name, self.stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name=name))
 
+    async def reload(self, name: str) -> None:
+        """Start a loaded model anew, which `load` alone does not. Raises LoadFailed with Triton's reason."""
+        await self.unload(name)
+        await self.load(name)
+
     async def statistics(self, name: str) -> Statistics:
         """The counters of a loaded model."""
         answer = await self._call(self.stub.ModelStatistics, pb.ModelStatisticsRequest(name=name))
@@ -140,4 +151,6 @@ class TritonControl:
                 raise KeyRefused(f"Triton at {self.address} refuses the key") from error
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise Unreachable(f"Triton at {self.address} does not answer: {reason}") from error
+            if model_died(reason):
+                raise ModelDied(reason) from error
             raise TritonRepoError(reason) from error

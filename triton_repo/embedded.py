@@ -17,7 +17,7 @@ from triton_repo.server_files import ServerFiles, prepare
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is; the names are our own
 _RESTRICTED = "metadata,inference,shared-memory,model-config,model-repository,statistics,trace,logging"
-_EXIT_SECONDS = 10  # for requests in flight; after it Triton leaves anyway
+_EXIT_SECONDS = 5  # for requests in flight; with a process of a model dead, Triton would wait in vain
 _STUB_SECONDS = 120  # a large graph takes tens of seconds to open and optimise; the default of 30 is too short
 _HTTP_THREADS = 8
 _LOOPBACK = "127.0.0.1"
@@ -117,6 +117,4 @@ def _environment(files: ServerFiles) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "LD_LIBRARY_PATH": ":".join(str(path) for path in files.libraries),
         "LC_ALL": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",  # a published directory stays as it was published
-        "PYTHONNOUSERSITE": "1",
     }

@@ -52,6 +52,15 @@ class LoadFailed(TritonRepoError):
     remedy = "Read the reason; Triton's log has the whole story."
 
 
+class ModelDied(TritonRepoError):
+    """The process of a loaded model is gone, out of memory for instance.
+
+    Triton neither replaces it nor stops to call the model ready; every request of it fails.
+    """
+
+    remedy = "Reload the model."
+
+
 class ProbeFailed(TritonRepoError):
     """The model answers through Triton, but not what was certified; the message carries the numbers."""
 

@@ -43,6 +43,9 @@ def publish(repository: Path, model_directory: Path, config: ModelConfig) -> Non
             path = version / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, content)
+        # Python would keep compiled code here, and Triton take that for a new version of the model: a file in the
+        # directory's place leaves it nowhere to write. For the modules below, model.py says so itself.
+        _write(version / "__pycache__", b"")
         _write(stage / "config.pbtxt", model_config.render(config).encode())
         _sync_tree(stage)
         try:

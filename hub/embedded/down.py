@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hub.embedded.directory import DataDirectory
 from hub.embedded.errors import CannotStart
+from hub.embedded.processes import Process
 
 LONGEST_STOP_SECONDS = 150.0  # the longest times of grace of the parts, one after the other
 POLL_SECONDS = 0.1
@@ -18,15 +19,16 @@ def down(path: Path) -> int | None:
     """Stop the `conch up` on the data directory `path`; its process id, or None where none was running."""
     data = DataDirectory(path.absolute())
     pid = data.running()
-    if not pid:
+    process = Process.of(pid, "") if pid else None
+    if process is None:
         return None
-    os.kill(pid, signal.SIGTERM)
+    os.kill(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + LONGEST_STOP_SECONDS
-    while data.running() == pid:
+    while process.is_alive():
         if time.monotonic() > deadline:
             raise CannotStart(
-                f"conch (pid {pid}) has not stopped within {LONGEST_STOP_SECONDS:.0f} s",
-                f"see {data.logs}, then `kill -9 {pid}`; the next start cleans up",
+                f"conch (pid {process.pid}) has not stopped within {LONGEST_STOP_SECONDS:.0f} s",
+                f"see {data.logs}, then `kill -9 {process.pid}`; the next start cleans up",
             )
         time.sleep(POLL_SECONDS)
-    return pid
+    return process.pid

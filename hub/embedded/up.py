@@ -97,7 +97,7 @@ def _announce(console: Console, data: DataDirectory, url: str, keys: Keys, *, sa
         "",
     ]
     if sample:
-        lines += ["Try it:", "", first_call(url, keys.demo_key or ""), ""]
+        lines += ["Try it:", "", first_call(url, keys.demo_key), ""]
     lines += [f"Stop it with Ctrl-C, or with `conch down --data {data.root}`.", ""]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *extra, *state.get("headers", ())]
-                route = getattr(scope.get("route"), "path", "none")
+                route = state.get("route") or getattr(scope.get("route"), "path", "none")
                 self._metrics.answered(route, message["status"], time.perf_counter() - state["started"])
             await send(message)
 

@@ -96,43 +96,53 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Register the one mapping from exceptions to answers."""
-
-    @app.exception_handler(ConchError)
-    async def conch_error(request: Request, error: ConchError) -> Response:
-        return error_response(request, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
-        message = f"{where}: {first['msg']}" if where else str(first["msg"])
-        return error_response(request, errors.Unprocessable(message, param=where or None, reason=first["type"]))
-
-    @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> Response:
-        kind = _BY_STATUS.get(error.status_code, errors.Unprocessable)
-        raised = kind(str(error.detail))
-        response = error_response(request, raised, error.headers)
-        response.status_code = error.status_code
-        return response
-
-    @app.exception_handler(ClientDisconnect)
-    async def client_gone(request: Request, _error: ClientDisconnect) -> Response:
-        return error_response(request, errors.Unprocessable("The body ended before it was complete."))
-
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(PoolTimeout)
-    async def database_away(request: Request, error: Exception) -> Response:
+def answer_to(request: Request, error: Exception) -> Response:
+    """The one mapping from exceptions to answers."""
+    if isinstance(error, ConchError):
+        answer = error
+    elif isinstance(error, RequestValidationError):
+        answer = _invalid(error)
+    elif isinstance(error, HTTPException):
+        return _http_error(request, error)
+    elif isinstance(error, ClientDisconnect):
+        answer = errors.Unprocessable("The body ended before it was complete.", reason="incomplete_body")
+    elif isinstance(error, OperationalError | InterfaceError | PoolTimeout):
         log.warning("database away: %s", error)
-        return error_response(
-            request,
-            errors.Unavailable("The database is not reachable at the moment.", reason="database", retry_after=1),
-        )
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
+        answer = errors.Unavailable("The database does not answer at the moment.", reason="database", retry_after=1)
+    else:
         log.error("unhandled error on %s %s", request.method, request.url.path, exc_info=error)
-        return error_response(request, ConchError("An unexpected error occurred; it was logged."))
+        answer = ConchError("An unexpected error occurred; it was logged.")
+    return error_response(request, answer)
+
+
+def install(app: FastAPI) -> None:
+    """Have FastAPI answer errors with `answer_to`."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer_to(request, error)
+
+    for kind in (
+        ConchError,
+        RequestValidationError,
+        HTTPException,
+        ClientDisconnect,
+        OperationalError,
+        InterfaceError,
+        PoolTimeout,
+        Exception,
+    ):
+        app.add_exception_handler(kind, handle)
+
+
+def _invalid(error: RequestValidationError) -> ConchError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    message = f"{where}: {first['msg']}" if where else str(first["msg"])
+    return errors.Unprocessable(message, param=where or None, reason=first["type"])
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    kind = _BY_STATUS.get(error.status_code, errors.Unprocessable)
+    response = error_response(request, kind(str(error.detail)), error.headers)
+    response.status_code = error.status_code
+    return response

@@ -18,7 +18,7 @@ from hub.inference.rows import Answer, Row, RowShapes
 from hub.inference.triton_call import infer_batch
 from hub.serving.pool import TritonPool
 
-_CALLS_AT_ONCE = 4
+_CALLS_AT_ONCE = 2
 """Calls of one version under way: enough that Triton always has the next batch, few enough that batches fill."""
 
 _SLICE_ROWS = 32

@@ -7,13 +7,13 @@ import time
 from uuid import UUID
 
 import msgspec
-from fastapi import FastAPI, Response
+from fastapi import Response
 from starlette.requests import Request
 
 from hub.access.admission import admit
 from hub.billing.models import CURRENCY
 from hub.errors import Unprocessable
-from hub.http.raw import add_raw_route, decode
+from hub.http.hot import HotRoute, decode
 from hub.inference.messages import (
     Embedding,
     EmbeddingsAnswer,
@@ -84,26 +84,17 @@ async def create_embeddings(request: Request) -> Response:
     return _respond(request, invocation, _embeddings_answer(message, invocation))
 
 
-def add_routes(app: FastAPI) -> None:
-    """Register the routes; before all others, because routes are tried in order."""
-    add_raw_route(
-        app,
-        "/v1/infer",
-        infer,
-        body=InferRequest,
-        answer=InferAnswer,
-        summary="Call any model",
-        tag="Inference",
-    )
-    add_raw_route(
-        app,
+ROUTES = (
+    HotRoute("/v1/infer", infer, InferRequest, InferAnswer, "Call any model", "Inference"),
+    HotRoute(
         "/v1/embeddings",
         create_embeddings,
-        body=EmbeddingsRequest,
-        answer=EmbeddingsAnswer,
-        summary="Create embeddings (OpenAI)",
-        tag="Inference",
-    )
+        EmbeddingsRequest,
+        EmbeddingsAnswer,
+        "Create embeddings (OpenAI)",
+        "Inference",
+    ),
+)
 
 
 def _embeddings_answer(message: EmbeddingsRequest, invocation: Invocation) -> EmbeddingsAnswer:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _MAX_CALLS = 512
 _PATIENCE_SECONDS = 5.0  # a restart of PostgreSQL takes about two; afterwards callers get a 503 and are not billed
 _RETRY_SECONDS = 0.1
+_ONE_PLAN = "-c plan_cache_mode=force_generic_plan"  # planning anew takes longer than the statement itself
 
 
 class Meter:
@@ -98,7 +99,9 @@ class Meter:
 
     async def _connect(self) -> AsyncConnection:
         if self._connection is None:
-            self._connection = await AsyncConnection.connect(self._url, autocommit=True, prepare_threshold=0)
+            self._connection = await AsyncConnection.connect(
+                self._url, autocommit=True, prepare_threshold=0, options=_ONE_PLAN
+            )
         return self._connection
 
     async def _disconnect(self) -> None:

@@ -6,20 +6,19 @@ be repeated after a COMMIT whose outcome is unknown, and a call still counts onc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 BOOK = """
 with call as (
-  select * from unnest(
-    %(ids)s::uuid[], %(tenants)s::uuid[], %(keys)s::uuid[], %(versions)s::uuid[],
-    %(units)s::jsonb[], %(prices)s::text[], %(charges)s::bigint[]
-  ) as t (id, tenant_id, key_id, version_id, units, price_ids, nano_charge)
+  select * from json_to_recordset(%s::json) as t (
+    id uuid, tenant_id uuid, key_id uuid, version_id uuid, units jsonb, price_ids uuid[], nano_charge bigint
+  )
 ), used as (
   insert into usage_records (id, tenant_id, key_id, version_id, units, price_ids, nano_charge)
-  select id, tenant_id, key_id, version_id, units, price_ids::uuid[], nano_charge from call
+  select * from call
   on conflict (id) do nothing
   returning id, tenant_id, nano_charge
 ), booked as (
@@ -31,8 +30,7 @@ from used join ledger_accounts account using (tenant_id)
 """
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """An answered call as it is billed."""
 
     id: UUID
@@ -44,15 +42,6 @@ class Call:
     nano_charge: int
 
 
-def parameters(calls: Sequence[Call]) -> dict[str, list[object]]:
-    """The columns of `calls`, as arrays: one round trip and one plan, however many calls there are."""
-    return {
-        "ids": [call.id for call in calls],
-        "tenants": [call.tenant_id for call in calls],
-        "keys": [call.key_id for call in calls],
-        "versions": [call.version_id for call in calls],
-        "units": [json.dumps(call.units) for call in calls],
-        # unnest would flatten an array of arrays, so each list of prices travels as the text of an array.
-        "prices": ["{" + ",".join(str(price) for price in call.price_ids) + "}" for call in calls],
-        "charges": [call.nano_charge for call in calls],
-    }
+def parameters(calls: Sequence[Call]) -> tuple[str]:
+    """`calls` as the one parameter of `BOOK`: one round trip and one plan, however many calls there are."""
+    return (msgspec.json.encode(calls).decode(),)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.spec.embedding import normalize, pool
+from registry.spec.embedding import TASK, normalize, pool
 from registry.spec.runtime import EmbeddingRuntime
 from registry.spec.session import open_session
 from registry.spec.text import TextEncoder, Tokens, pad
@@ -28,7 +28,7 @@ class Embedder:
         vectors = np.empty((len(texts), self.settings.dimensions), dtype=np.float32)
         for rows in self._batches(tokens):
             vectors[rows] = self._run([tokens[row] for row in rows])
-        usage = np.array([[len(t.ids), t.truncated] for t in tokens], dtype=np.int64)
+        usage = np.array([[len(t.ids), t.truncated] for t in tokens], dtype=np.int64).reshape(-1, len(TASK.units))
         return vectors, usage
 
     def _batches(self, tokens: list[Tokens]) -> Iterator[list[int]]:

@@ -5,6 +5,7 @@ import pytest
 import pytest_asyncio
 
 from tests.triton_repo import graphs
+from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import Server, server_in
 
 
@@ -15,7 +16,7 @@ async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     server = server_in(directory)
     await server.start()
     try:
-        await server.serve("affine", graphs.write_affine(directory / "affine"), graphs.AFFINE)
+        await server.serve("affine", graphs.write_affine(directory / "affine"), AFFINE)
         await server.serve("lookup", graphs.write_lookup(directory / "lookup"), graphs.LOOKUP)
         await server.serve("exclaim", graphs.write_exclaim(directory / "exclaim"), graphs.EXCLAIM)
         await server.serve("words", graphs.write_embedding(directory / "words"), graphs.EMBEDDING)

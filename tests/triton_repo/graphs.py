@@ -16,7 +16,6 @@ from registry.spec.embedding import Pooling
 from registry.spec.runtime import EmbeddingRuntime, TensorRuntime
 from registry.spec.signature import DataType, Signature, TensorSpec
 
-AFFINE = Signature((TensorSpec("x", DataType.FP32, (4,)),), (TensorSpec("y", DataType.FP32, (4,)),))
 LOOKUP = Signature((TensorSpec("i", DataType.INT64, (-1,)),), (TensorSpec("v", DataType.FP32, (-1,)),))
 EXCLAIM = Signature((TensorSpec("s", DataType.BYTES, (2,)),), (TensorSpec("t", DataType.BYTES, (2,)),))
 
@@ -34,6 +33,22 @@ def write_affine(directory: Path) -> Path:
         helper.make_node("Add", ["doubled", "one"], ["y"]),
     ]
     constants = [_constant("two", np.float32(2)), _constant("one", np.float32(1))]
+    return _write_tensor_model(
+        directory, nodes, [_value("x", TensorProto.FLOAT, 4)], [_value("y", TensorProto.FLOAT, 4)], constants
+    )
+
+
+def write_slow(directory: Path) -> Path:
+    """y = x over FP32 [rows, 4], with some tenths of a second of arithmetic before."""
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["scale"]),
+        helper.make_node("Mul", ["matrix", "scale"], ["scaled"]),
+        helper.make_node("MatMul", ["scaled", "scaled"], ["square"]),
+        helper.make_node("MatMul", ["square", "scaled"], ["cube"]),
+        helper.make_node("ReduceMin", ["cube"], ["zero"]),
+        helper.make_node("Add", ["x", "zero"], ["y"]),
+    ]
+    constants = [_constant("matrix", np.zeros((2000, 2000), dtype=np.float32))]
     return _write_tensor_model(
         directory, nodes, [_value("x", TensorProto.FLOAT, 4)], [_value("y", TensorProto.FLOAT, 4)], constants
     )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.spec.signature import DataType, Signature, TensorSpec
-from tests.triton_repo import graphs
+from tests.triton_repo.published import AFFINE
 from triton_repo.config import ModelConfig, parse, render
 
 NAMES = st.text(string.ascii_lowercase + string.digits + "_-", min_size=1, max_size=20)
@@ -45,7 +45,7 @@ def test_equal_configurations_render_to_equal_bytes(config: ModelConfig) -> None
 
 
 def test_settings_that_are_not_ours_are_not_dropped_silently() -> None:
-    text = render(ModelConfig("m", graphs.AFFINE, 8))
+    text = render(ModelConfig("m", AFFINE, 8))
     with pytest.raises(ValueError, match="does not write"):
         parse(text + "response_cache { enable: true }\n")
     with pytest.raises(ValueError, match="does not write"):
@@ -58,7 +58,7 @@ def test_text_that_is_no_configuration_is_refused() -> None:
 
 
 def test_the_default_queue_policy_leaves_prefetching_on() -> None:
-    assert "default_queue_policy" not in render(ModelConfig("m", graphs.AFFINE, 8))
-    bounded = render(ModelConfig("m", graphs.AFFINE, 8, max_queue_size=16))
+    assert "default_queue_policy" not in render(ModelConfig("m", AFFINE, 8))
+    bounded = render(ModelConfig("m", AFFINE, 8, max_queue_size=16))
     assert "max_queue_size: 16" in bounded
     assert "allow_timeout_override: true" in bounded

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.triton_repo import graphs
 from tests.triton_repo.calls import affine
+from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import KEY, Server, server_in
 from triton_repo.config import ModelConfig
 from triton_repo.control import TritonControl
@@ -15,7 +15,7 @@ from triton_repo.publish import publish
 async def test_a_model_that_cannot_be_opened_says_why_and_hurts_nobody(triton: Server, affine_model: Path) -> None:
     (affine_model / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(LoadFailed) as failure:
-        await triton.serve("broken", affine_model, graphs.AFFINE)
+        await triton.serve("broken", affine_model, AFFINE)
     assert "broken" in failure.value.message
     assert "Protobuf parsing failed" in failure.value.message
     assert "Traceback" not in failure.value.message
@@ -27,9 +27,9 @@ async def test_a_model_that_cannot_be_opened_says_why_and_hurts_nobody(triton: S
     assert (await affine(triton.control, [[0, 1, 2, 3]]))["y"].tolist() == [[1, 3, 5, 7]]
 
 
-async def test_a_configuration_that_triton_refuses_says_why(triton: Server, affine_model: Path) -> None:
-    with pytest.raises(LoadFailed, match="instance"):
-        await triton.serve("noinstance", affine_model, graphs.AFFINE, instances=-1)
+async def test_a_configuration_that_triton_refuses_fails_its_load(triton: Server, affine_model: Path) -> None:
+    with pytest.raises(LoadFailed, match="nobatch: failed to load"):
+        await triton.serve("nobatch", affine_model, AFFINE, max_batch=-1)
 
 
 async def test_loading_what_was_never_published_fails(triton: Server) -> None:
@@ -41,7 +41,7 @@ async def test_loading_what_was_never_published_fails(triton: Server) -> None:
 
 
 async def test_a_model_is_unloaded_and_loaded_again(triton: Server, affine_model: Path) -> None:
-    await triton.serve("again", affine_model, graphs.AFFINE)
+    await triton.serve("again", affine_model, AFFINE)
     assert await triton.control.model_ready("again")
     await triton.control.unload("again")
     assert not await triton.control.model_ready("again")
@@ -63,7 +63,7 @@ async def test_loading_a_model_does_not_disturb_the_others(triton: Server, affin
         return answered
 
     asking = asyncio.create_task(keep_asking())
-    await triton.serve("neighbour", affine_model, graphs.AFFINE)
+    await triton.serve("neighbour", affine_model, AFFINE)
     done.set()
     assert await asking > 0
     await triton.control.unload("neighbour")
@@ -103,8 +103,8 @@ async def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None
 async def test_the_repository_outlives_the_server(tmp_path: Path, affine_model: Path) -> None:
     server = server_in(tmp_path / "triton")
     await server.start()
-    await server.serve("first", affine_model, graphs.AFFINE)
-    publish(server.repository, affine_model, ModelConfig("second", graphs.AFFINE, 8, parameters={"threads": "1"}))
+    await server.serve("first", affine_model, AFFINE)
+    publish(server.repository, affine_model, ModelConfig("second", AFFINE, 8, parameters={"threads": "1"}))
     await server.stop()
     await server.start()
     try:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.triton_repo import graphs
 from tests.triton_repo.calls import affine
+from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import KEY, Server, server_in
 from triton_repo import server_files
+from triton_repo.config import ModelConfig
 from triton_repo.embedded import EmbeddedTriton
 from triton_repo.errors import EmbeddedUnavailable
+from triton_repo.publish import publish
 
 
 def shared_memory(server: Server) -> list[Path]:
@@ -22,7 +24,7 @@ def shared_memory(server: Server) -> list[Path]:
 async def test_a_killed_server_leaves_nothing_that_prevents_the_next(tmp_path: Path, affine_model: Path) -> None:
     server = server_in(tmp_path / "triton")
     await server.start()
-    await server.serve("affine", affine_model, graphs.AFFINE)
+    await server.serve("affine", affine_model, AFFINE)
     asking = asyncio.gather(*(affine(server.control, [[0, 1, 2, 3]]) for _ in range(50)), return_exceptions=True)
     await asyncio.sleep(0)
     await server.stop(signal.SIGKILL)
@@ -37,10 +39,17 @@ async def test_a_killed_server_leaves_nothing_that_prevents_the_next(tmp_path: P
     assert shared_memory(server) == []
 
 
-async def test_serving_changes_nothing_that_was_published(triton: Server) -> None:
-    await affine(triton.control, [[0, 1, 2, 3]])
-    assert not list(triton.repository.rglob("__pycache__"))
-    assert not [path for path in triton.repository.rglob("*") if path.is_file() and path.stat().st_mode & 0o222]
+async def test_serving_changes_nothing_that_was_published(triton: Server, affine_model: Path) -> None:
+    await triton.serve("unchanged", affine_model, AFFINE)
+    published = ModelConfig("published", AFFINE, 32, parameters={"threads": "1"})
+    publish(triton.repository, affine_model, published)
+    await affine(triton.control, [[0, 1, 2, 3]], "unchanged")
+    served, untouched = (
+        sorted(path.relative_to(triton.repository / name) for path in (triton.repository / name).rglob("*"))
+        for name in ("unchanged", "published")
+    )
+    assert served == untouched
+    await triton.control.unload("unchanged")
 
 
 async def test_http_is_locked_by_the_same_key(triton: Server) -> None:

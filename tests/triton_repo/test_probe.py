@@ -4,6 +4,7 @@ import pytest
 
 from tests.triton_repo import graphs
 from tests.triton_repo.calls import embed
+from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import Server
 from triton_repo.errors import ProbeFailed
 from triton_repo.probe import probe
@@ -63,7 +64,7 @@ async def test_an_embedding_model_is_probed_with_texts(triton: Server, tmp_path:
 
 
 async def test_a_model_that_does_not_count_fails(triton: Server, tmp_path: Path) -> None:
-    await triton.serve("uncounted", triton.embedded.directory / "affine", graphs.AFFINE, usage=False)
+    await triton.serve("uncounted", triton.embedded.directory / "affine", AFFINE, usage=False)
     with pytest.raises(ProbeFailed, match="consumed"):
         await probe(triton.control, "uncounted", graphs.write_probe(tmp_path / "p.json", X, y(Y)), 0)
     await triton.control.unload("uncounted")

@@ -1,4 +1,3 @@
-import multiprocessing
 import signal
 import subprocess
 import sys
@@ -6,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.triton_repo import graphs
-from tests.triton_repo.killed import publish_and_die
+from tests.triton_repo.published import AFFINE, CONFIG
 from triton_repo import config as model_config
 from triton_repo.bundle import bundle
 from triton_repo.config import ModelConfig
 from triton_repo.errors import AlreadyPublished, Unpublishable
 from triton_repo.publish import clean_staging, publish, runtime_hash, withdraw
-
-CONFIG = ModelConfig("affine", graphs.AFFINE, 8, parameters={"threads": "1"})
-
-# Forked from a clean process, because this one has threads.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.triton_repo.killed"])
 
 
 @pytest.fixture
@@ -34,7 +26,9 @@ def test_a_model_is_its_files_its_configuration_and_its_code(repository: Path, a
     publish(repository, affine_model, CONFIG)
     published = files(repository / "affine")
     assert model_config.parse(published.pop("config.pbtxt").decode()) == CONFIG
-    expected = {f"1/{name}": content for name, content in [*files(affine_model).items(), *bundle()]}
+    expected = {
+        f"1/{name}": content for name, content in [*files(affine_model).items(), *bundle(), ("__pycache__", b"")]
+    }
     assert published == expected
 
 
@@ -74,7 +68,7 @@ def test_a_published_model_is_never_overwritten(repository: Path, affine_model: 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".", "..", "A", "a b", "ä", "x" * 129, "a\n"])
 def test_a_name_that_is_not_opaque_is_refused(repository: Path, affine_model: Path, name: str) -> None:
     with pytest.raises(Unpublishable):
-        publish(repository, affine_model, ModelConfig(name, graphs.AFFINE, 8))
+        publish(repository, affine_model, ModelConfig(name, AFFINE, 8))
     with pytest.raises(Unpublishable):
         withdraw(repository, name)
     assert not repository.exists()
@@ -117,26 +111,22 @@ def test_cleaning_leaves_a_running_publish_alone(repository: Path, affine_model:
 def test_a_kill_at_any_step_leaves_all_or_nothing(repository: Path, affine_model: Path) -> None:
     reference = repository.parent / "reference"
     publish(reference, affine_model, CONFIG)
-    whole, step, killed = files(reference), 0, True
-    while killed:
-        step += 1
-        killed = kill_at_step(step, repository, affine_model)
-        found = files(repository) if repository.exists() else {}
-        assert found in ({}, whole), f"killed at step {step}"
-        clean_staging(repository)
-        assert staging(repository) == []
-        if found:
+    whole, step, exit_code = files(reference), 0, -signal.SIGKILL
+    command = [sys.executable, "-m", "tests.triton_repo.killed", str(repository), str(affine_model)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher:
+        while exit_code == -signal.SIGKILL:
+            step += 1
+            publisher.stdin.write(f"{step}\n")
+            publisher.stdin.flush()
+            exit_code = int(publisher.stdout.readline())
+            found = files(repository) if repository.exists() else {}
+            assert found in ({}, whole), f"killed at step {step}"
+            clean_staging(repository)
+            assert staging(repository) == []
             withdraw(repository, "affine")
+        publisher.stdin.close()
+    assert exit_code == 0
     assert step > 100, "the kills did not cover the publish"
-
-
-def kill_at_step(step: int, repository: Path, model: Path) -> bool:
-    """Whether the publish lived long enough to be killed at its n-th step."""
-    process = PROCESSES.Process(target=publish_and_die, args=(step, repository, model, CONFIG))
-    process.start()
-    process.join()
-    assert process.exitcode in (0, -signal.SIGKILL)
-    return process.exitcode != 0
 
 
 def staging(repository: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 import asyncio
+import os
 import random
+import signal
 from pathlib import Path
 
 import grpc
@@ -11,8 +13,9 @@ from registry.spec.embedder import Embedder
 from registry.spec.signature import DataType
 from tests.triton_repo import graphs
 from tests.triton_repo.calls import affine, call, embed, lookup
+from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import Server
-from triton_repo.errors import TritonRepoError
+from triton_repo.errors import ModelDied, TritonRepoError
 from triton_repo.tensors import infer_request
 
 
@@ -110,17 +113,33 @@ async def test_shared_memory_is_closed_to_other_users(triton: Server) -> None:
     assert {region.stat().st_mode & 0o777 for region in regions} == {0o600}
 
 
-async def test_an_instance_that_is_killed_is_replaced(triton: Server) -> None:
-    await triton.serve("fragile", triton.embedded.directory / "affine", graphs.AFFINE)
+async def test_a_model_whose_process_is_killed_is_reloaded(triton: Server, affine_model: Path) -> None:
+    await triton.serve("fragile", affine_model, AFFINE)
     stubs = [path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if b"models/fragile/" in path.read_bytes()]
     assert len(stubs) == 1
-    killed = await asyncio.create_subprocess_exec("kill", "-9", stubs[0].name)
-    await killed.wait()
-    answer = None
-    while answer is None:
-        try:
-            answer = await affine(triton.control, [[1, 2, 3, 4]], "fragile")
-        except TritonRepoError as error:
-            assert "not healthy" in error.message  # noqa: PT017
-    assert answer["y"].tolist() == [[3, 5, 7, 9]]
+    os.kill(int(stubs[0].name), signal.SIGKILL)
+    with pytest.raises(ModelDied):
+        await affine(triton.control, [[1, 2, 3, 4]], "fragile")
+    assert await triton.control.model_ready("fragile"), "Triton has noticed: ModelDied is no longer needed"
+    await triton.control.reload("fragile")
+    assert (await affine(triton.control, [[1, 2, 3, 4]], "fragile"))["y"].tolist() == [[3, 5, 7, 9]]
     await triton.control.unload("fragile")
+
+
+async def test_a_request_whose_deadline_passes_in_the_queue_is_not_run(triton: Server, tmp_path: Path) -> None:
+    await triton.serve("slow", graphs.write_slow(tmp_path / "slow"), AFFINE, max_batch=1)
+    request = infer_request("slow", {"x": (DataType.FP32, np.ones((1, 4)))})
+
+    async def ask(seconds: float | None) -> bool:
+        try:
+            await triton.control.stub.ModelInfer(request, metadata=triton.control.metadata, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # noqa: PT017
+            return False
+        return True
+
+    answered = await asyncio.gather(ask(None), *(ask(0.2) for _ in range(20)))
+    assert answered[0]
+    await ask(None)  # behind whatever is still queued
+    assert (await triton.control.statistics("slow")).executions < 10
+    await triton.control.unload("slow")

@@ -13,6 +13,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Open the model. What is raised here is the reason Triton gives for a failed load."""
         directory = Path(__file__).parent
+        sys.dont_write_bytecode = True
         # The code certified with this model comes before whatever version of it the environment has installed.
         sys.path.insert(0, str(directory))
         from triton_repo.runtime.serve import Server
