@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from converters import invocation
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.invocation import Invocation
-from converters.outcome import Outcome, read_line
+from converters.outcome import Outcome, check_places, read_line
 from converters.progress import Progress
 from converters.report import ConversionReport
 from converters.request import ConversionRequest, Limits
@@ -49,7 +49,9 @@ async def convert(
     """
     output.mkdir(parents=True, exist_ok=True)
     try:
-        return _parsed(ConversionReport, await _run("convert", request, output, limits, on_progress))
+        report = _parsed(ConversionReport, await _run("convert", request, output, limits, on_progress))
+        check_places(report, output.absolute())
+        return report
     except BaseException:
         _remove_all_but(output, _KEPT_ON_FAILURE)
         raise

@@ -68,7 +68,10 @@ class TritonSettings(_Settings):
         0, ge=0, description="Threads of one instance; 0 means the cores of this machine divided by the instances."
     )
     max_queue_delay_us: int = Field(
-        500, ge=0, description="How long Triton's dynamic batcher waits for more rows, in microseconds."
+        0,
+        ge=0,
+        description="How long Triton's dynamic batcher waits for more rows, in microseconds. The hub sends rows that "
+        "wait together already: waiting again only adds latency.",
     )
 
     @field_validator("triton_urls", "triton_metrics_urls", mode="before")

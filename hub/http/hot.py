@@ -60,13 +60,13 @@ class HotRoutes:
         request = Request(scope, receive)
         try:
             response = await endpoint(request)
-        except Exception as error:  # noqa: BLE001 - the outermost handler: every error becomes an answer
+        except Exception as error:  # the outermost handler: every error becomes an answer
             response = answer_to(request, error)
         await response(scope, receive, send)
 
 
 def document(app: FastAPI, routes: tuple[HotRoute, ...]) -> None:
-    """Register `routes` with FastAPI: they are on the OpenAPI page, and another method than POST is answered with 405."""
+    """Register `routes` with FastAPI: they are on the OpenAPI page, and other methods than POST get a 405."""
     for route in routes:
         for message in (route.body, route.answer):
             _, components = msgspec.json.schema_components([message], ref_template=_REFERENCE)

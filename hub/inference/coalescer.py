@@ -12,14 +12,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hub.errors import ConchError, Unprocessable
+from hub.errors import ConchError, Unavailable, Unprocessable
 from hub.inference.resolver import Target
 from hub.inference.rows import Answer, Row, RowShapes
 from hub.inference.triton_call import infer_batch
 from hub.serving.pool import TritonPool
 
 _CALLS_AT_ONCE = 2
-"""Calls of one version under way: enough that Triton always has the next batch, few enough that batches fill."""
+"""Calls of one version under way: Triton has the next batch when it ends one, and batches fill while it works."""
+
+_WAITING_ROWS = 16_384
+"""Rows of one version that may wait, eight of the largest requests: beyond it refusing is kinder than waiting."""
 
 _SLICE_ROWS = 32
 """Rows of one request in one batch: a request of 2,048 texts lets others in between."""
@@ -60,6 +63,7 @@ class _Lane:
         self._target = target
         self._shapes = shapes
         self._waiting: deque[_Request] = deque()
+        self._rows = 0
         self._calls: set[asyncio.Task[None]] = set()
 
     @property
@@ -67,6 +71,9 @@ class _Lane:
         return not self._waiting and not self._calls
 
     def add(self, request: _Request) -> None:
+        if self._rows + request.left > _WAITING_ROWS:
+            raise Unavailable("Too many calls of this model are waiting.", reason="queue_full", retry_after=1)
+        self._rows += request.left
         self._waiting.append(request)
         self._send()
 
@@ -90,11 +97,13 @@ class _Lane:
                 break
             request = self._waiting.popleft()
             if request.future.done():  # failed, or its caller has gone away: the rest of its rows is not worth running
+                self._rows -= request.left
                 continue
             count = min(request.left, room, _SLICE_ROWS)
             slices.append(_Slice(request, request.sent, count))
             request.sent += count
             request.outstanding += count
+            self._rows -= count
             room -= count
             if request.left:
                 self._waiting.append(request)
@@ -138,8 +147,8 @@ class Coalescer:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(self._pool, target, shapes)
-        lane.add(request)
         try:
+            lane.add(request)
             return await request.future
         finally:
             if lane.idle:

@@ -10,7 +10,8 @@ from msgspec import Meta
 MAX_INPUTS = 2048
 """As many inputs as OpenAI takes in one request."""
 
-MAX_TEXT_CHARACTERS = 1_000_000
+MAX_TEXT_CHARACTERS = 250_000
+"""Far more than any model here reads; tokenising costs a second for a million, and what is cut off is not billed."""
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=200, description="`[tenant/]model[@alias | :number]`")]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARACTERS)]

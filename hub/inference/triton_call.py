@@ -14,6 +14,7 @@ from hub.inference.resolver import Target
 from hub.inference.rows import Answer, Row, RowShapes, split
 from hub.serving.pool import TritonPool
 from registry.spec.task import USAGE_OUTPUT
+from triton_repo.control import model_died
 
 _INT64_BYTES = 8
 
@@ -34,6 +35,8 @@ async def infer_batch(
         try:
             response = await server.control.stub.ModelInfer(request, metadata=server.control.metadata, timeout=seconds)
         except grpc.aio.AioRpcError as error:
+            if model_died(error.details() or ""):
+                server.lost(target.serving_name)
             raise _translate(error) from error
     return _answer(target, response, len(rows), time.perf_counter() - started)
 
@@ -68,11 +71,9 @@ def _answer(target: Target, response: pb.ModelInferResponse, count: int, seconds
 
 
 def _translate(error: grpc.aio.AioRpcError) -> ConchError:
-    code, details = error.code(), error.details() or ""
+    code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Unavailable("The model did not answer in time.", reason="deadline", retry_after=1)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return Unprocessable("The model refuses this input.", param="input", reason="model_refused")
-    if code is grpc.StatusCode.UNAVAILABLE and "queue" in details.lower():
-        return Unavailable("The model's queue is full.", reason="queue_full", retry_after=1)
     return Unavailable("The model does not answer at the moment.", reason="triton", retry_after=1)

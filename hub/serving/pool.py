@@ -9,12 +9,21 @@ from triton_repo.control import TritonControl
 
 
 class TritonServer:
-    """One Triton: its connection, the models it was last seen to serve, and how many calls are under way there."""
+    """One Triton: its connection, the models it was last seen to serve, and how many calls are under way there.
+
+    `died` are models whose process is gone while Triton still calls them ready; the reconciler starts them again.
+    """
 
     def __init__(self, address: str, key: str | None) -> None:
         self.control = TritonControl(address, key)
         self.ready: frozenset[str] = frozenset()
+        self.died: set[str] = set()
         self.in_flight = 0
+
+    def lost(self, serving_name: str) -> None:
+        """A call found the process of a model dead: nothing more is sent there until it was started again."""
+        self.died.add(serving_name)
+        self.ready -= {serving_name}
 
     @contextmanager
     def call(self) -> Iterator[None]:

@@ -67,15 +67,19 @@ class Reconciler:
                 log.warning("%s", error.message)
             server.ready = frozenset()
             return False
-        server.ready = frozenset(loaded)
-        missing = [name for name in published if name not in loaded]
-        for name in missing:
-            await self._load(server, name)
+        server.ready = frozenset(loaded - server.died)
+        for name in published:
+            if name not in server.ready:
+                await self._load(server, name)
         return all(name in server.ready for name in published)
 
     async def _load(self, server: TritonServer, name: str) -> None:
         try:
-            await server.control.load(name)
+            if name in server.died:
+                log.warning("the process of %s died on %s", name, server.control.address)
+                await server.control.reload(name)
+            else:
+                await server.control.load(name)
         except TritonRepoError as error:
             seen = self._refused.get((server.control.address, name))
             if seen != error.message:
@@ -83,5 +87,6 @@ class Reconciler:
                 log.error("%s does not load %s: %s", server.control.address, name, error.message)
         else:
             self._refused.pop((server.control.address, name), None)
+            server.died.discard(name)
             server.ready |= {name}
             log.info("%s loaded %s", server.control.address, name)

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from converters.child import ConversionFailed, Limits, convert, inspect_source
-from converters.outcome import read_line
+from converters.outcome import check_places, read_line
 from converters.progress import Progress
+from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from tests.converters.given import LIMITS, no_progress
 
@@ -112,3 +113,12 @@ async def test_inspection_runs_in_the_child_too(tiny_bert: Path) -> None:
 def test_a_child_that_babbles_is_a_failure(line: bytes) -> None:
     with pytest.raises(ConversionFailed):
         read_line(line)
+
+
+def test_a_report_that_points_elsewhere_is_a_failure(converted: tuple[ConversionReport, list[Progress]]) -> None:
+    report, _ = converted
+    output = report.probe.parent
+    check_places(report, output)
+    for elsewhere in (Path("/etc"), output / ".." / "other"):
+        with pytest.raises(ConversionFailed, match="outside"):
+            check_places(report.model_copy(update={"model_directory": elsewhere}), output)

@@ -12,6 +12,8 @@ from triton_repo.config import ModelConfig
 from triton_repo.errors import AlreadyPublished, Unpublishable
 from triton_repo.publish import clean_staging, publish, runtime_hash, withdraw
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
@@ -52,7 +54,7 @@ def test_the_runtime_hash_names_the_published_code(repository: Path, affine_mode
     assert not [path for path, _ in bundle() if "__pycache__" in path or path.endswith("certificate.py")]
     publish(repository, affine_model, CONFIG)
     script = "import sys; sys.path.insert(0, sys.argv[1]); from triton_repo.publish import *; print(runtime_hash())"
-    again = subprocess.run([sys.executable, "-c", script, str(Path.cwd())], check=True, capture_output=True, text=True)
+    again = subprocess.run([sys.executable, "-c", script, str(ROOT)], check=True, capture_output=True, text=True)
     assert again.stdout.strip() == runtime_hash()
 
 
@@ -113,7 +115,7 @@ def test_a_kill_at_any_step_leaves_all_or_nothing(repository: Path, affine_model
     publish(reference, affine_model, CONFIG)
     whole, step, exit_code = files(reference), 0, -signal.SIGKILL
     command = [sys.executable, "-m", "tests.triton_repo.killed", str(repository), str(affine_model)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher:
         while exit_code == -signal.SIGKILL:
             step += 1
             publisher.stdin.write(f"{step}\n")

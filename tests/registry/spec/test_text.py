@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.spec import text
 from registry.spec.text import TextEncoder, Tokens, pad
 from tests.triton_repo import graphs
 
@@ -23,6 +24,15 @@ def test_what_is_cut_off_is_counted(encoder: TextEncoder, lengths: list[int]) ->
         assert len(tokens.ids) == min(length + SPECIAL, graphs.MAX_TOKENS)
         assert len(tokens.ids) + tokens.truncated == length + SPECIAL
         assert (tokens.ids[0], tokens.ids[-1]) == (1, 2)
+
+
+@given(lengths=st.lists(st.integers(0, 30), max_size=12))
+def test_a_large_request_is_read_in_portions_that_change_nothing(encoder: TextEncoder, lengths: list[int]) -> None:
+    texts = [" ".join(f"w{length}" for _ in range(length)) for length in lengths]
+    whole = encoder.encode(texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_PORTION_CHARACTERS", 40)
+        assert encoder.encode(texts) == whole
 
 
 def test_texts_are_not_padded_to_each_other(encoder: TextEncoder) -> None:
