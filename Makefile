@@ -32,7 +32,7 @@ check: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-up
+bench: .venv/.installed-dev
 	@deploy/system-packages bench $(BIN)/python
 	$(BIN)/python -m benchmarks $(ARGS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -43,8 +45,16 @@ async def upload(request: Request, caller: Caller, session: Writing) -> Artefact
     """
     tenant_id = caller.require(Scope.MODELS)
     store: ArtefactStore = request.app.state.store
-    stored = await store.put(request.stream())
-    if stored.bytes == 0:
-        raise Unprocessable("The body is empty.", reason="empty", remedy="Send the file as the raw body.")
+    stored = await store.put(_not_empty(request.stream()))
     await repository.record(session, tenant_id, stored)
     return ArtefactOut(sha256=stored.sha256, bytes=stored.bytes)
+
+
+async def _not_empty(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks; an empty body breaks off like any other stream that fails, and leaves nothing in the store."""
+    empty = True
+    async for chunk in chunks:
+        empty = empty and not chunk
+        yield chunk
+    if empty:
+        raise Unprocessable("The body is empty.", reason="empty", remedy="Send the file as the raw body.")

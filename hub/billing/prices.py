@@ -13,8 +13,8 @@ from hub.errors import Unprocessable
 from registry.database import ReadSession, WriteSession
 from registry.spec.task import Task
 
-MAX_NANO_AMOUNT = 1_000_000 * NANO_PER_UNIT
-"""A million dollars a unit: far above any price, and far below what would overflow a charge."""
+MAX_NANO_AMOUNT = 100 * NANO_PER_UNIT
+"""A hundred dollars a unit: far above any price, and 2,048 texts of 8,192 tokens at it are a fifth of a BIGINT."""
 
 
 @dataclass(frozen=True)

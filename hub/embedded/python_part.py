@@ -66,4 +66,6 @@ class WorkerProcess:
 
 def _launch(command: str, environment: Mapping[str, str], directory: Path, grace: float) -> Launch:
     # -P: a directory named hub/ where the process starts must not be taken for the package.
-    return Launch((sys.executable, "-P", "-m", "hub", command), environment, directory, grace=grace)
+    command_line = (sys.executable, "-P", "-m", "hub", command)
+    # gRPC's fork handlers are for children that go on using it; ours are other programs, and each would log a warning.
+    return Launch(command_line, {**environment, "GRPC_ENABLE_FORK_SUPPORT": "0"}, directory, grace=grace)

@@ -94,6 +94,8 @@ def decode(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:
         text, _, where = str(error).partition(" - at ")
         param = where.strip("`").removeprefix("$").removeprefix(".") or None
         raise Unprocessable(f"{param}: {text}" if param else text, param=param, reason="type") from error
+    except RecursionError as error:
+        raise Unprocessable("The body is nested too deeply.", reason="json") from error
     except ValueError as error:  # what is not JSON, or not UTF-8
         raise Unprocessable(f"The body is not JSON: {error}", reason="json") from error
 

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from hub import errors
 from hub.errors import ConchError
+from hub.observability.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ def error_body(error: ConchError, correlation_id: str) -> dict[str, Any]:
 
 def error_response(request: Request, error: ConchError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a request that failed with `error`."""
+    metrics: Metrics = request.app.state.metrics
+    metrics.failed(error.code)
     extra = dict(headers or {})
     if error.retry_after is not None:
         extra["retry-after"] = str(max(1, math.ceil(error.retry_after)))
@@ -136,6 +139,8 @@ def install(app: FastAPI) -> None:
 
 def _invalid(error: RequestValidationError) -> ConchError:
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return errors.Unprocessable(f"The body is not JSON: {first['ctx']['error']}", reason="json")
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
     message = f"{where}: {first['msg']}" if where else str(first["msg"])
     return errors.Unprocessable(message, param=where or None, reason=first["type"])

@@ -18,6 +18,8 @@ from hub.tenants.schemas import CreatedKey, NewKey, NewTenant
 from registry.database import ReadSession, WriteSession
 from registry.tables import Tenant
 
+_LATEST_EXPIRY = datetime(9999, 1, 1, tzinfo=UTC)  # a year of five digits in UTC cannot be read back
+
 
 async def create_tenant(session: WriteSession, new: NewTenant) -> Tenant:
     """A new tenant. Raises `Conflict` where the name is taken."""
@@ -38,7 +40,7 @@ async def create_key(session: WriteSession, principal: Principal, new: NewKey) -
     Raises `Forbidden` where the new key would be allowed more than the key that makes it.
     """
     tenant_id = await _tenant_of_new_key(session, principal, new)
-    if new.expires_at is not None and (new.expires_at.tzinfo is None or new.expires_at <= datetime.now(UTC)):
+    if new.expires_at is not None and (new.expires_at.tzinfo is None or not _in_time(new.expires_at)):
         raise Unprocessable("expires_at must be a time in the future, with its zone.", param="expires_at")
     return await _store_key(session, KeyKind.LIVE, tenant_id, new)
 
@@ -62,6 +64,10 @@ async def key_tenant(session: ReadSession, principal: Principal, tenant: str | N
     if tenant is not None and tenant != principal.tenant_name:
         raise NotFound(f"There is no tenant {tenant!r}.", param="tenant")
     return tenant_id
+
+
+def _in_time(expires_at: datetime) -> bool:
+    return datetime.now(UTC) < expires_at < _LATEST_EXPIRY
 
 
 async def _tenant_of_new_key(session: ReadSession, principal: Principal, new: NewKey) -> UUID:

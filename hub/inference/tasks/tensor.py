@@ -27,6 +27,17 @@ _TYPECODES = {
     DataType.FP32: "f",
     DataType.FP64: "d",
 }
+_CHECKED_TYPECODES = {DataType.FP16: "e", DataType.FP32: "f"}  # `array` makes an infinity of what is too large
+_INTEGERS = frozenset({int})
+_NUMBERS = frozenset({int, float})
+_ELEMENTS: Mapping[DataType, frozenset[type]] = {
+    DataType.BYTES: frozenset({str}),
+    DataType.BOOL: frozenset({bool}),
+    DataType.FP16: _NUMBERS,
+    DataType.FP32: _NUMBERS,
+    DataType.FP64: _NUMBERS,
+}
+"""What JSON must hold for a datatype; integers for all others."""
 
 
 def encode(parts: Sequence[Part], parameters: Mapping[str, Any], target: Target) -> tuple[RowShapes, list[Row]]:
@@ -88,23 +99,23 @@ def _check(part: TensorPart, spec: TensorSpec, where: str) -> None:
 
 def _pack(part: TensorPart, datatype: DataType, where: str) -> bytes:
     try:
-        if datatype is DataType.BYTES:
-            return b"".join([bytes_element(text.encode()) for text in part.data])
-        if datatype is DataType.BOOL:
-            return bytes([_boolean(value) for value in part.data])
-        if datatype is DataType.FP16:
-            return struct.pack(f"<{len(part.data)}e", *part.data)
-        return array(_TYPECODES[datatype], part.data).tobytes()
-    except (TypeError, AttributeError, OverflowError, ValueError, struct.error) as error:
+        return _packed(part.data, datatype)
+    except (TypeError, OverflowError, ValueError, struct.error) as error:
         raise Unprocessable(
             f"{part.name}: an element is not a {datatype.value}.", param=f"{where}.data", reason="datatype"
         ) from error
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
+def _packed(data: list[Any], datatype: DataType) -> bytes:
+    if not _ELEMENTS.get(datatype, _INTEGERS).issuperset(map(type, data)):  # true is not 1
         raise TypeError
-    return value
+    if datatype is DataType.BYTES:
+        return b"".join([bytes_element(text.encode()) for text in data])
+    if datatype is DataType.BOOL:
+        return bytes(data)
+    if code := _CHECKED_TYPECODES.get(datatype):
+        return struct.pack(f"<{len(data)}{code}", *data)
+    return array(_TYPECODES[datatype], data).tobytes()
 
 
 def _unpack(raw: bytes, datatype: DataType) -> list[Any]:
