@@ -15,7 +15,7 @@ from registry.spec.certificate import Certificate, Precision
 from registry.spec.tasks import TASKS
 from registry.tables import VersionState, Visibility
 
-NanoAmount = Annotated[int, Field(ge=0, le=MAX_NANO_AMOUNT)]
+NanoAmount = Annotated[int, Field(strict=True, ge=0, le=MAX_NANO_AMOUNT)]
 
 
 def _known_task(name: str) -> str:
@@ -148,8 +148,8 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    weight: Annotated[int, Field(ge=1, le=10_000)] = 100
+    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    weight: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 100
 
 
 class NewRoute(BaseModel):

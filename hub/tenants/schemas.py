@@ -49,7 +49,7 @@ class NewKey(BaseModel):
     name: Label = Field(description="What the key is for.")
     tenant: Name | None = Field(None, description="The tenant, where a platform key makes the key; else your own.")
     scopes: list[Scope] = Field([Scope.INFER], min_length=1, max_length=8, description="What the key may be used for.")
-    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000, description="The key's own rate.")
+    requests_per_minute: int | None = Field(None, strict=True, ge=1, le=10_000_000, description="The key's own rate.")
     expires_at: datetime | None = Field(None, description="From when on the key no longer works.")
 
 
