@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import uvicorn
 
 from hub.app import Settings, create_asgi
@@ -13,8 +15,11 @@ def run() -> None:
     """Serve until the process is told to stop. Settings come from the environment (`docs/configuration.md`)."""
     configure(LogSettings())
     settings = Settings()
+    application = create_asgi(settings)
+    gc.collect()
+    gc.freeze()  # what is there now lives as long as the process: no collection has to look at it again
     uvicorn.run(
-        create_asgi(settings),
+        application,
         host=settings.http.host,
         port=settings.http.port,
         loop="uvloop",

@@ -22,6 +22,8 @@ RULES = (
         "for each statement execute function forbid_change()"
         for table in ("prices", "ledger_transactions", "ledger_entries", "routes", "route_targets")
     ),
+    # The detail of usage may be dropped after its retention, but never changed.
+    "create trigger never_changed before update on usage_records for each statement execute function forbid_change()",
     # All entries of a transaction come in one statement, so one look at the rows of the statement is enough.
     """
     create function check_ledger_balance() returns trigger language plpgsql as $$
@@ -271,6 +273,7 @@ def upgrade() -> None:
                 "canonical",
                 "served",
                 "probe",
+                "conversion",
                 name="filerole",
                 native_enum=False,
                 create_constraint=True,

@@ -54,6 +54,7 @@ class Authenticator:
             tenant_name=tenant_name,
             scopes=frozenset(key.scopes),
             requests_per_minute=key.requests_per_minute or self._default_rate,
+            expires_at=key.expires_at,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -28,6 +29,7 @@ class Principal:
     tenant_name: str | None
     scopes: frozenset[str]
     requests_per_minute: int
+    expires_at: datetime | None
 
     @property
     def is_admin(self) -> bool:

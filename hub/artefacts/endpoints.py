@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from hub.access.admission import Caller
 from hub.access.principal import Scope
 from hub.artefacts import repository
-from hub.errors import Unprocessable
-from hub.http.sessions import Writing
+from hub.errors import NotFound, Unprocessable
+from hub.http.sessions import Reading, Writing
+from registry.spec.names import SHA256_PATTERN
 from registry.store import ArtefactStore
 
 PATH = "/v1/artefacts"
 
 router = APIRouter(tags=["Models"])
+
+Sha256 = Annotated[str, Path(pattern=SHA256_PATTERN, description="SHA-256 of the content.")]
 
 
 class ArtefactOut(BaseModel):
@@ -48,6 +53,22 @@ async def upload(request: Request, caller: Caller, session: Writing) -> Artefact
     stored = await store.put(_not_empty(request.stream()))
     await repository.record(session, tenant_id, stored)
     return ArtefactOut(sha256=stored.sha256, bytes=stored.bytes)
+
+
+@router.get(
+    PATH + "/{sha256}",
+    summary="Download a file",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The content."}},
+)
+async def download(sha256: Sha256, request: Request, caller: Caller, session: Reading) -> StreamingResponse:
+    """A file that you uploaded, or that a conversion of one of your models made."""
+    artefact = await repository.readable(session, caller.require(Scope.MODELS), sha256)
+    if artefact is None:
+        raise NotFound("There is no such file.", param="sha256")
+    store: ArtefactStore = request.app.state.store
+    headers = {"content-length": str(artefact.bytes), "content-disposition": "attachment", "etag": f'"{sha256}"'}
+    return StreamingResponse(store.read(sha256), media_type="application/octet-stream", headers=headers)
 
 
 async def _not_empty(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.database import ReadSession, WriteSession
 from registry.store import StoredArtefact
-from registry.tables import Artefact, ArtefactOwner
+from registry.tables import Artefact, ArtefactOwner, Model, Version, VersionFile
 
 
 async def record(session: WriteSession, tenant_id: UUID | None, stored: StoredArtefact) -> None:
@@ -20,6 +20,20 @@ async def record(session: WriteSession, tenant_id: UUID | None, stored: StoredAr
         await session.execute(
             insert(ArtefactOwner).values(tenant_id=tenant_id, sha256=stored.sha256).on_conflict_do_nothing()
         )
+
+
+async def readable(session: ReadSession, tenant_id: UUID, sha256: str) -> Artefact | None:
+    """An artefact that the tenant uploaded or that belongs to a version of one of its models."""
+    uploaded = select(ArtefactOwner.sha256).where(ArtefactOwner.tenant_id == tenant_id, ArtefactOwner.sha256 == sha256)
+    produced = (
+        select(VersionFile.sha256)
+        .join(Version, Version.id == VersionFile.version_id)
+        .join(Model, Model.id == Version.model_id)
+        .where(Model.tenant_id == tenant_id, VersionFile.sha256 == sha256)
+    )
+    return await session.scalar(
+        select(Artefact).where(Artefact.sha256 == sha256, or_(uploaded.exists(), produced.exists()))
+    )
 
 
 async def owned(session: ReadSession, tenant_id: UUID, hashes: Collection[str]) -> set[str]:

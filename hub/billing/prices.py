@@ -34,9 +34,9 @@ def check_complete(task: Task, prices: Mapping[str, int]) -> None:
     missing = [unit for unit in task.billed_units if unit not in prices]
     unknown = [unit for unit in prices if unit not in task.billed_units]
     if missing or unknown:
+        wrong = [f"{unit} has none" for unit in missing] + [f"{unit} is not billed" for unit in unknown]
         raise Unprocessable(
-            f"A model of the task {task.name!r} needs a price for exactly {list(task.billed_units)}"
-            f"; missing {missing}, not billed {unknown}.",
+            f"A model for {task.name} needs a price for each of {', '.join(task.billed_units)}: {', '.join(wrong)}.",
             param="prices",
             reason="no_price",
             remedy="Give each billed unit its price in nano-dollars; 0 is a price.",

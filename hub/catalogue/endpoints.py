@@ -17,9 +17,11 @@ from hub.catalogue import registration, repository, routes
 from hub.catalogue.registration import VersionRegistration
 from hub.catalogue.schemas import (
     CreatedVersion,
+    History,
     ModelList,
     ModelOut,
     NewModel,
+    NewPrices,
     NewRoute,
     NewVersion,
     RouteOut,
@@ -33,11 +35,14 @@ from hub.http.sessions import Reading, Writing
 from hub.tenants.schemas import Name
 from registry.database import ReadSession
 from registry.spec.names import ModelReference
+from registry.spec.tasks import TASKS
 from registry.tables import FileRole, Model, Route, VersionState
 
 router = APIRouter(tags=["Models"])
 
 ModelName = Annotated[Name, Path(description="Name of a model of your own.")]
+_HISTORY = 100
+
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.")]
 
 
@@ -59,6 +64,15 @@ async def create_model(new: NewModel, caller: Caller, session: Writing) -> Model
 async def get_model(name: str, caller: Caller, session: Reading) -> ModelOut:
     """A model of your own."""
     return await _visible_model(session, caller, name)
+
+
+@router.put("/v1/models/{name}/prices", summary="Set the prices of a model")
+async def put_prices(name: ModelName, new: NewPrices, caller: Caller, session: Writing) -> ModelOut:
+    """Prices of calls from now on, within a second everywhere. What was charged before stays as it is."""
+    model = await _own_model(session, caller, name)
+    prices.check_complete(TASKS[model.task], new.prices)
+    prices.set_prices(session, model.id, new.prices)
+    return _model_out(model, model.name, caller.tenant_name or "", new.prices)
 
 
 @router.post("/v1/models/{name}/versions", status_code=202, summary="Register a version and convert it")
@@ -91,6 +105,11 @@ async def get_version(name: ModelName, number: Number, caller: Caller, session: 
         {
             **VersionSummary.model_validate(version).model_dump(),
             "files": {file.path: file.sha256 for file in version.files if file.role is FileRole.SOURCE},
+            "produced": {
+                f"{file.role.value}/{file.path}": file.sha256
+                for file in version.files
+                if file.role is not FileRole.SOURCE
+            },
             "signature": version.signature,
             "certificate": version.certificate,
             "failure": version.failure,
@@ -99,11 +118,14 @@ async def get_version(name: ModelName, number: Number, caller: Caller, session: 
 
 
 @router.get("/v1/models/{name}/routes/{alias}", summary="Where an alias points, and pointed")
-async def get_routes(name: ModelName, alias: Name, caller: Caller, session: Reading) -> list[RouteOut]:
-    """The routes of an alias, the one in force first."""
+async def get_routes(name: ModelName, alias: Name, caller: Caller, session: Reading) -> History:
+    """The newest hundred routes of an alias, the one in force first."""
     model = await _own_model(session, caller, name)
     numbers = await routes.numbers(session, model.id)
-    return [_show_route(alias, route, numbers) for route in await routes.history(session, model.id, alias, 100)]
+    rows = await routes.history(session, model.id, alias, _HISTORY + 1)
+    return History(
+        data=[_show_route(alias, route, numbers) for route in rows[:_HISTORY]], has_more=len(rows) > _HISTORY
+    )
 
 
 @router.put("/v1/models/{name}/routes/{alias}", summary="Point an alias at versions")

@@ -6,16 +6,24 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from hub.billing.prices import MAX_NANO_AMOUNT
+from hub.http.pages import Page
 from hub.jobs.schemas import Failure
 from hub.tenants.schemas import Name
 from registry.spec.certificate import Certificate, Precision
+from registry.spec.names import FILE_PATTERN, SHA256_PATTERN
 from registry.spec.tasks import TASKS
 from registry.tables import VersionState, Visibility
 
 NanoAmount = Annotated[int, Field(strict=True, ge=0, le=MAX_NANO_AMOUNT)]
+
+
+Prices = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=32)], NanoAmount],
+    Field(max_length=16, description="Price of each billed unit in nano-dollars: `20` a token is $0.02 a million."),
+]
 
 
 def _known_task(name: str) -> str:
@@ -32,9 +40,8 @@ def _plain_text(text: str) -> str:
 
 FilePath = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*){0,3}$", max_length=255),
+    StringConstraints(pattern=FILE_PATTERN, max_length=255),
 ]
-"""A relative path: no segment starts with a dot, so that none leads out of the version's own folder."""
 
 
 def _no_file_is_a_folder(files: dict[str, str]) -> dict[str, str]:
@@ -44,7 +51,7 @@ def _no_file_is_a_folder(files: dict[str, str]) -> dict[str, str]:
     return files
 
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 
 
 class NewModel(BaseModel):
@@ -57,10 +64,7 @@ class NewModel(BaseModel):
         description="What the model does; fixes its inputs, outputs and billed units.",
         json_schema_extra={"enum": list(TASKS)},
     )
-    prices: dict[Annotated[str, StringConstraints(max_length=32)], NanoAmount] = Field(
-        max_length=16,
-        description="Price of each billed unit in nano-dollars: `20` a token is $0.02 a million.",
-    )
+    prices: Prices
     visibility: Visibility = Field(Visibility.PRIVATE, description="Who may call it.")
     description: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain_text)] = ""
 
@@ -123,7 +127,10 @@ class VersionSummary(BaseModel):
     id: UUID
     number: int
     state: VersionState
-    precision: Precision = Field(description="What was asked for; the certificate says what it became.")
+    requested_precision: Precision = Field(
+        validation_alias=AliasChoices("precision", "requested_precision"),
+        description="What was asked for; the certificate says what it became.",
+    )
     created_at: datetime
     published_at: datetime | None
 
@@ -132,6 +139,10 @@ class VersionOut(VersionSummary):
     """A version."""
 
     files: dict[str, str] = Field(description="The source files by path, as SHA-256.")
+    produced: dict[str, str] = Field(
+        description="What the conversion made, by role and name, as SHA-256: the graph that serves, the canonical INT8 "
+        "file, the probe, the log and a script to repeat it. `GET /v1/artefacts/{sha256}` downloads each."
+    )
     signature: SignatureOut | None
     certificate: Certificate | None
     failure: Failure | None
@@ -172,3 +183,15 @@ class RouteOut(BaseModel):
     changed_by: str = Field(description="Id of the key that changed it, or `conch`.")
     reason: str
     created_at: datetime
+
+
+class History(Page[RouteOut]):
+    """The routes of an alias, the one in force first."""
+
+
+class NewPrices(BaseModel):
+    """Prices from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prices: Prices

@@ -92,6 +92,16 @@ class Conch:
         """A new version of a model; its conversion is queued under `job_id`."""
         return self._post(f"/v1/models/{model}/versions", {"files": dict(files), "precision": precision})
 
+    def download(self, sha256: str, target: Path) -> None:
+        """Write a file of a version, or one that was uploaded, to `target`."""
+        with self._http.stream("GET", f"/v1/artefacts/{sha256}", timeout=None) as answer:
+            if answer.is_error:
+                answer.read()
+                raise ApiError.from_response(answer)
+            with target.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+
     def versions(self, model: str) -> list[dict[str, Any]]:
         """The newest versions of a model."""
         data: list[dict[str, Any]] = self._get(f"/v1/models/{model}/versions")["data"]

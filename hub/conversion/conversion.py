@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from converters import invocation
 from converters.child import Limits, Progress, convert
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
@@ -85,8 +86,20 @@ class Conversion:
         request = ConversionRequest(
             source=source, task=version.model.task, precision=version.precision, threads=_THREADS, seed=_SEED
         )
-        found = await convert(request, work / "output", self._limits, report)
+        output = work / "output"
+        try:
+            found = await convert(request, output, self._limits, report)
+        finally:
+            await self._keep_record(version, output)
         await self._record(version, found)
+
+    async def _keep_record(self, version: Version, output: Path) -> None:
+        """Keep what says how the conversion went and repeats it, all the more where it failed."""
+        stored = [(path.name, await self._store.put_file(path)) for path in _records(output)]
+        async with self._database.write() as session:
+            for name, artefact in stored:
+                await artefacts.record(session, None, artefact)
+                await repository.add_file(session, version.id, FileRole.CONVERSION, name, artefact.sha256)
 
     async def _record(self, version: Version, found: ConversionReport) -> None:
         made = [(FileRole.SERVED, path) for path in sorted(found.model_directory.iterdir())]
@@ -109,3 +122,8 @@ class Conversion:
                 runtime_hash=runtime_hash(),
                 failure=None if certified else {"message": found.certificate.reason, "remedy": None},
             )
+
+
+def _records(output: Path) -> list[Path]:
+    names = (invocation.REQUEST, invocation.REPRODUCE, invocation.LOG)
+    return [output / name for name in names if (output / name).exists()]

@@ -18,7 +18,8 @@ _VERSION = version("conch").encode()
 class RequestContext:
     """ASGI middleware that gives each request an id and a start time in `scope["state"]`.
 
-    The caller's `x-request-id` is echoed for correlation; what is billed goes by the server's own id. Whatever is put
+    The caller's `x-request-id` is echoed for correlation; what is billed goes by the server's own id, which is
+    `x-conch-request-id`. Whatever is put
     into `state["headers"]` on the way is sent with the answer, error or not.
     """
 
@@ -36,7 +37,11 @@ class RequestContext:
         state["request_id"] = request_id = new_id()
         correlation = _correlation(scope) or str(request_id)
         state["correlation_id"] = correlation
-        extra = [(b"x-request-id", correlation.encode()), (b"x-conch-version", _VERSION)]
+        extra = [
+            (b"x-request-id", correlation.encode()),
+            (b"x-conch-request-id", str(request_id).encode()),
+            (b"x-conch-version", _VERSION),
+        ]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -6,6 +6,7 @@ there is one definition and the page cannot drift from what is accepted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,6 +23,7 @@ from hub.http.problems import DOCUMENTED, answer_to
 Message = TypeVar("Message")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+_UNKNOWN_FIELD = re.compile("unknown field `(.*)`")
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -92,7 +94,11 @@ def decode(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at ")
-        param = where.strip("`").removeprefix("$").removeprefix(".") or None
+        unknown = _UNKNOWN_FIELD.search(text)
+        path = [where.strip("`").removeprefix("$").removeprefix("."), unknown[1] if unknown else ""]
+        param = ".".join(filter(None, path)) or None
+        if unknown:
+            raise Unprocessable(f"{param} is not a field of this request.", param=param, reason="unknown") from error
         raise Unprocessable(f"{param}: {text}" if param else text, param=param, reason="type") from error
     except RecursionError as error:
         raise Unprocessable("The body is nested too deeply.", reason="json") from error

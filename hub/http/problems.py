@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from hub import errors
 from hub.errors import ConchError
 from hub.observability.metrics import Metrics
+from registry.spec.names import IN_WORDS
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,12 @@ _BY_STATUS: dict[int, type[ConchError]] = {
     for kind in (errors.NotFound, errors.MethodNotAllowed, errors.TooLarge, errors.Unauthenticated, errors.Forbidden)
 }
 
+_IN_WORDS = {
+    "Not Found": ("There is no such route.", "/docs lists the routes."),
+    "Method Not Allowed": ("The route does not take this method.", "/docs lists the routes and their methods."),
+}
+"""What the framework says, as a message and a remedy."""
+
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody, "description": text}
     for status, text in {
@@ -141,13 +148,16 @@ def _invalid(error: RequestValidationError) -> ConchError:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return errors.Unprocessable(f"The body is not JSON: {first['ctx']['error']}", reason="json")
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
-    message = f"{where}: {first['msg']}" if where else str(first["msg"])
-    return errors.Unprocessable(message, param=where or None, reason=first["type"])
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header", "[key]"))
+    text = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        text = IN_WORDS.get(first["ctx"]["pattern"], text)
+    return errors.Unprocessable(f"{where}: {text}" if where else text, param=where or None, reason=first["type"])
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
     kind = _BY_STATUS.get(error.status_code, errors.Unprocessable)
-    response = error_response(request, kind(str(error.detail)), error.headers)
+    message, remedy = _IN_WORDS.get(str(error.detail), (str(error.detail), None))
+    response = error_response(request, kind(message, remedy=remedy), error.headers)
     response.status_code = error.status_code
     return response

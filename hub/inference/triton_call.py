@@ -26,7 +26,7 @@ async def infer_batch(
 
     Raises `Unavailable` where no server answers in `seconds`, `Unprocessable` where the model refuses the rows.
     """
-    server = pool.choose(target.serving_name)
+    server = await pool.find(target.serving_name)
     if server is None:
         raise Unavailable("The model is being loaded.", reason="loading", retry_after=1)
     request = _request(target, shapes, rows)

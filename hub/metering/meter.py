@@ -69,7 +69,7 @@ class Meter:
     async def _book(self, batch: Sequence[tuple[Call, asyncio.Future[None]]]) -> None:
         try:
             await self._commit([call for call, _ in batch])
-        except (psycopg.DatabaseError, OverflowError) as error:  # the latter for a number that JSON is not given
+        except psycopg.DatabaseError as error:
             if len(batch) > 1 and not _connection_is_gone(error):
                 # One bad row must not take its neighbours with it.
                 middle = len(batch) // 2
@@ -110,7 +110,7 @@ class Meter:
             await connection.close()
 
 
-def _connection_is_gone(error: Exception) -> bool:
+def _connection_is_gone(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError)
 
 

@@ -57,11 +57,7 @@ async def healthz() -> Alive:
 @router.get("/readyz", summary="Whether the hub can serve", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 when every part is ready, 503 until then; no key is needed."""
-    health: Health = request.app.state.health
-    metrics: Metrics = request.app.state.metrics
-    parts = await health.check()
-    for name, state in parts.items():
-        metrics.parts.labels(name).set(state == "ready")
+    parts = await _look(request)
     ready = all(state == "ready" for state in parts.values())
     response.status_code = 200 if ready else 503
     return Readiness(status="ready" if ready else "not ready", parts=parts)
@@ -72,11 +68,22 @@ async def metrics(request: Request, caller: Caller) -> Response:
     """The hub's metrics and Triton's most telling ones, in Prometheus' text format."""
     caller.require_admin()
     own: Metrics = request.app.state.metrics
+    await _look(request)
     settings: TritonSettings = request.app.state.triton_settings
     fetched = await asyncio.gather(*(_fetch(address) for address in settings.triton_metrics_urls))
     gathered = CollectorRegistry()
     gathered.register(_Gathered([metric for metrics in fetched for metric in metrics]))
     return Response(generate_latest(own.registry) + generate_latest(gathered), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _look(request: Request) -> dict[str, str]:
+    """The state of each part, which the metrics then show too."""
+    health: Health = request.app.state.health
+    metrics: Metrics = request.app.state.metrics
+    parts = await health.check()
+    for name, state in parts.items():
+        metrics.parts.labels(name).set(state == "ready")
+    return parts
 
 
 async def _fetch(address: str) -> list[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
 from hub.billing.models import NANO_PER_UNIT
@@ -16,6 +16,8 @@ class Metrics:
     """Requests, latency, errors, units and charges. Labels are routes and models, never tenants or keys."""
 
     def __init__(self) -> None:
+        # A timestamp for every series doubles the page and tells nobody anything.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._requests = Counter(

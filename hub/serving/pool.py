@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from triton_repo.control import TritonControl
+from triton_repo.errors import TritonRepoError
+
+log = logging.getLogger(__name__)
 
 
 class TritonServer:
@@ -24,6 +29,16 @@ class TritonServer:
         """A call found the process of a model dead: nothing more is sent there until it was started again."""
         self.died.add(serving_name)
         self.ready -= {serving_name}
+
+    async def ask(self, serving_name: str) -> None:
+        """See whether a model has been loaded since the last look."""
+        if serving_name in self.died:
+            return
+        try:
+            if await self.control.model_ready(serving_name):
+                self.ready |= {serving_name}
+        except TritonRepoError as error:
+            log.warning("%s", error.message)
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -54,6 +69,14 @@ class TritonPool:
             server for server in self.servers if serving_name not in server.died
         ]
         return min(able, key=lambda server: server.in_flight, default=None)
+
+    async def find(self, serving_name: str) -> TritonServer | None:
+        """As `choose`; where no server is known to have the model, they are asked: it may just have been published."""
+        server = self.choose(serving_name)
+        if server is None:
+            await asyncio.gather(*(server.ask(serving_name) for server in self.servers))
+            server = self.choose(serving_name)
+        return server
 
     async def close(self) -> None:
         """Close every connection."""

@@ -37,12 +37,13 @@ async def create_tenant(session: WriteSession, new: NewTenant) -> Tenant:
 async def create_key(session: WriteSession, principal: Principal, new: NewKey) -> CreatedKey:
     """A new key of the caller's tenant, or of any tenant for a platform key.
 
-    Raises `Forbidden` where the new key would be allowed more than the key that makes it.
+    What a tenant's key leaves open, the new key takes over from it. Raises `Forbidden` where the new key would be
+    allowed more than the key that makes it.
     """
-    tenant_id = await _tenant_of_new_key(session, principal, new)
+    tenant_id = await key_tenant(session, principal, new.tenant)
     if new.expires_at is not None and (new.expires_at.tzinfo is None or not _in_time(new.expires_at)):
         raise Unprocessable("expires_at must be a time in the future, with its zone.", param="expires_at")
-    return await _store_key(session, KeyKind.LIVE, tenant_id, new)
+    return await _store_key(session, KeyKind.LIVE, tenant_id, new if principal.is_admin else _within(principal, new))
 
 
 async def create_admin_key(session: WriteSession, name: str) -> str:
@@ -70,13 +71,20 @@ def _in_time(expires_at: datetime) -> bool:
     return datetime.now(UTC) < expires_at < _LATEST_EXPIRY
 
 
-async def _tenant_of_new_key(session: ReadSession, principal: Principal, new: NewKey) -> UUID:
-    tenant_id = await key_tenant(session, principal, new.tenant)
-    if not principal.is_admin:
-        missing = {scope.value for scope in new.scopes} - principal.scopes
-        if missing:
-            raise Forbidden(f"This key cannot give away {sorted(missing)}, which it lacks itself.", param="scopes")
-    return tenant_id
+def _within(principal: Principal, new: NewKey) -> NewKey:
+    missing = {scope.value for scope in new.scopes} - principal.scopes
+    if missing:
+        raise Forbidden(f"This key cannot give away {sorted(missing)}, which it lacks itself.", param="scopes")
+    rate = new.requests_per_minute or principal.requests_per_minute
+    if rate > principal.requests_per_minute:
+        raise Forbidden(
+            f"This key may make {principal.requests_per_minute} requests a minute and cannot give away more.",
+            param="requests_per_minute",
+        )
+    expiry = new.expires_at or principal.expires_at
+    if principal.expires_at is not None and expiry is not None and expiry > principal.expires_at:
+        raise Forbidden("This key cannot make one that outlives it.", param="expires_at")
+    return new.model_copy(update={"requests_per_minute": rate, "expires_at": expiry})
 
 
 async def _store_key(session: WriteSession, kind: KeyKind, tenant_id: UUID | None, new: NewKey) -> CreatedKey:

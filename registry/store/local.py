@@ -45,6 +45,14 @@ class LocalStore:
         """Store a copy of a local file."""
         return await self.put(_chunks(path))
 
+    async def read(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content, chunk by chunk. Raises `ArtefactMissing` with the first chunk."""
+        source = self._path(sha256)
+        if not source.exists():
+            raise ArtefactMissing(sha256)
+        async for chunk in _chunks(source):
+            yield chunk
+
     async def fetch(self, sha256: str, target: Path) -> None:
         """Write the content to `target`, whose folder must exist. Raises `ArtefactMissing`."""
         source = self._path(sha256)

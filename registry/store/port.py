@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,10 @@ class ArtefactStore(Protocol):
 
     async def put_file(self, path: Path) -> StoredArtefact:
         """Store a copy of a local file."""
+        ...
+
+    def read(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content, chunk by chunk. Raises `ArtefactMissing` with the first chunk."""
         ...
 
     async def fetch(self, sha256: str, target: Path) -> None:

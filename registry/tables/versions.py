@@ -35,7 +35,8 @@ class Version(Identified, Created, Base):
     __table_args__ = (
         UniqueConstraint("model_id", "number"),
         CheckConstraint(
-            "state not in ('certified', 'published', 'retired') or coalesce(certificate ->> 'verdict', '') = 'certified'",
+            "state not in ('certified', 'published', 'retired') "
+            "or coalesce(certificate ->> 'verdict', '') = 'certified'",
             name="servable_only_with_certificate",
         ),
     )
@@ -63,6 +64,7 @@ class FileRole(StrEnum):
     CANONICAL = "canonical"
     SERVED = "served"
     PROBE = "probe"
+    CONVERSION = "conversion"
 
 
 class VersionFile(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -59,10 +60,11 @@ class Stack:
         return secret
 
 
-def conch(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run the command line and wait for it."""
+def conch(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line, with settings added to the environment, and wait for it."""
     command = [sys.executable, "-m", "hub", *arguments]
-    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=400)
+    environ = {**os.environ, **environment}
+    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=400, env=environ)
 
 
 def free_port() -> int:
@@ -87,10 +89,11 @@ def running_stack(directory: Path, *, sample: bool) -> Iterator[Stack]:
         conch("down", "--data", str(data))
 
 
-def start(data: Path, *, sample: bool) -> None:
+def start(data: Path, *, sample: bool, **environment: str) -> None:
     """`conch up` on a data directory, in the background; returns when it is ready."""
     options = [] if sample else ["--no-sample"]
-    started = conch("up", "--detach", "--data", str(data), "--port", str(free_port()), *options, check=False)
+    arguments = ["up", "--detach", "--data", str(data), "--port", str(free_port()), *options]
+    started = conch(*arguments, check=False, **environment)
     assert started.returncode == 0, started.stdout + started.stderr
 
 

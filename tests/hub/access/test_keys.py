@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.access import keys
@@ -25,6 +25,7 @@ def test_no_two_keys_are_alike() -> None:
     assert len({keys.generate(KeyKind.LIVE) for _ in range(1000)}) == 1000
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(list(KeyKind)), position=st.integers(0, 49), character=st.characters())
 def test_any_single_wrong_character_is_noticed(kind: KeyKind, position: int, character: str) -> None:
     secret = _KEYS[kind]
@@ -33,6 +34,7 @@ def test_any_single_wrong_character_is_noticed(kind: KeyKind, position: int, cha
     assert keys.is_well_formed(typo) == (typo == secret)
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(list(KeyKind)), position=st.integers(0, 48))
 def test_two_swapped_characters_are_noticed(kind: KeyKind, position: int) -> None:
     secret = _KEYS[kind]
@@ -41,6 +43,7 @@ def test_two_swapped_characters_are_noticed(kind: KeyKind, position: int) -> Non
     assert keys.is_well_formed(swapped) == (swapped == secret)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_other_text_is_no_key(text: str) -> None:
     assert not keys.is_well_formed(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
+import psycopg
 import pytest
 
 from tests.hub.catalogue.conftest import Owner
@@ -23,7 +24,7 @@ def first_version_in_force(owner: Owner) -> None:
 
 def test_a_later_version_waits_and_can_be_called_by_its_number(owner: Owner) -> None:
     versions = owner.http.get("/v1/models/factor/versions").json()["data"]
-    assert [(version["number"], version["state"]) for version in versions] == [(2, "published"), (1, "published")]
+    assert [(version["number"], version["state"]) for version in versions[-2:]] == [(2, "published"), (1, "published")]
     assert owner.answered_by("factor") == 1
     assert owner.answered_by("factor@default") == 1
     assert owner.answered_by("factor:1") == 1
@@ -88,16 +89,16 @@ def test_a_route_that_makes_no_sense_changes_nothing(owner: Owner, body: dict, s
     assert owner.http.get("/v1/models/factor/routes/default").json() == before
 
 
-def test_traffic_is_not_sent_to_a_version_that_is_not_published(owner: Owner) -> None:
+async def test_traffic_is_not_sent_to_a_version_that_is_not_published(
+    owner: Owner, database: psycopg.AsyncConnection
+) -> None:
     files = owner.http.get("/v1/models/factor/versions/1").json()["files"]
     new = owner.http.post("/v1/models/factor/versions", json={"files": files, "precision": "float32"}).json()
-    answer = owner.route((new["number"], 100))
-    if answer.status_code == 409:  # the conversion may have been faster
-        assert_problem(answer, 409, "conflict", reason="state", param="targets")
-        call = {"model": f"factor:{new['number']}", "input": [tiny_part(1, 2, 3, 4)]}
-        assert owner.http.post("/v1/infer", json=call).status_code in (200, 404)
-    with owner.http.stream("GET", f"/v1/jobs/{new['job_id']}/events") as events:
-        events.read()
+    assert owner.http.get(f"/v1/jobs/{new['job_id']}/events").text.count("event: end") == 1
+    await database.execute("update versions set state = 'retired' where id = %s", (new["id"],))
+    assert_problem(owner.route((new["number"], 100)), 409, "conflict", reason="state", param="targets")
+    call = {"model": f"factor:{new['number']}", "input": [tiny_part(1, 2, 3, 4)]}
+    assert_problem(owner.http.post("/v1/infer", json=call), 404, "not_found", reason="version")
 
 
 def test_another_tenants_model_and_versions_are_not_there(owner: Owner, stranger: httpx.Client) -> None:
