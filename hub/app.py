@@ -23,7 +23,7 @@ from hub.access.admission import SECURITY
 from hub.access.authenticator import Authenticator
 from hub.access.limiter import RequestLimiter
 from hub.catalogue.registration import VersionRegistration
-from hub.http import problems
+from hub.http import documentation, problems
 from hub.http.body import BodyLimit
 from hub.http.context import RequestContext
 from hub.http.hot import HotRoutes, document
@@ -81,6 +81,9 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("conch"),
         lifespan=_lifespan(settings, metrics),
         responses=problems.DOCUMENTED,
+        redirect_slashes=False,  # a path that is not there is a 404, with the error body
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.message_schemas = {}
     app.state.metrics = metrics
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in _KEYED:
         app.include_router(router, dependencies=SECURITY)
     app.include_router(hub.observability.endpoints.router)
+    documentation.install(app)
     _add_message_schemas(app)
     return app
 

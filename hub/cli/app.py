@@ -87,10 +87,9 @@ def status(
 @app.command()
 def serve() -> None:
     """Run the hub on servers of your own, named by CONCH_DATABASE_URL, CONCH_REDIS_URL, CONCH_TRITON_URLS, …"""
-    from hub.cli.settings import require
-    from hub.settings import ALL_SETTINGS
+    from hub.cli.settings import SERVE, require
 
-    require(ALL_SETTINGS)
+    require(SERVE)
     with needing_extras():
         from hub.server import run
 
@@ -100,10 +99,9 @@ def serve() -> None:
 @app.command()
 def worker() -> None:
     """Run the worker, which converts and publishes models, on servers of your own."""
-    from hub.cli.settings import require
-    from hub.settings import ALL_SETTINGS
+    from hub.cli.settings import WORKER, require
 
-    require(ALL_SETTINGS)
+    require(WORKER)
     with needing_extras():
         from hub.worker import run
 
@@ -113,14 +111,31 @@ def worker() -> None:
 @database.command()
 def upgrade() -> None:
     """Bring the database of CONCH_DATABASE_URL to this version."""
-    from hub.cli.settings import require
-    from hub.settings import DatabaseSettings
+    from hub.cli.settings import DATABASE, require
 
-    require([DatabaseSettings])
+    require(DATABASE)
     with needing_extras():
         from hub.cli.database import run
 
         run()
+
+
+@app.command()
+def admin_key(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Of the `conch up` that runs on this directory.", file_okay=False),
+    ] = None,
+) -> None:
+    """Print a new platform key for the database of CONCH_DATABASE_URL, or of a running `conch up`."""
+    from hub.cli.settings import DATABASE, require
+
+    if data is None:
+        require(DATABASE)
+    with needing_extras():
+        from hub.cli.admin_key import run
+
+        run(data)
 
 
 @app.command()

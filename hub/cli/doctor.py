@@ -15,9 +15,9 @@ from pathlib import Path
 
 import typer
 
-from hub.cli.extras import INSTALL
 from hub.embedded.errors import CannotStart
 from hub.embedded.ports import ensure_free
+from hub.suggestions import install
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - asked about only
 LEAST_SHARED_MEMORY_BYTES = 64 * 1024**2  # Triton starts each Python model with 1 MB and grows; a container gives 64 MB
@@ -71,7 +71,8 @@ def _setpriv() -> Finding:
 def _software() -> Iterator[Finding]:
     for extra, module in (("server", "fastapi"), ("convert", "torch"), ("embedded", "pytriton")):
         there = find_spec(module) is not None
-        yield Finding(f"conch[{extra}]", "installed" if there else "not installed", "" if there else INSTALL)
+        said = "installed" if there else "not installed"
+        yield Finding(f"packages of [{extra}]", said, "" if there else install(extra))
     yield _attempt("PostgreSQL", _postgres)
     yield _attempt("Redis", _redis)
     yield _attempt("Triton", _triton)
@@ -81,7 +82,7 @@ def _attempt(subject: str, find: Callable[[], Path]) -> Finding:
     try:
         return Finding(subject, str(find()))
     except ModuleNotFoundError as error:
-        return Finding(subject, f"{error.name} is not installed", INSTALL)
+        return Finding(subject, f"{error.name} is not installed", install("embedded"))
     except CannotStart as error:
         return Finding(subject, error.message, error.remedy)
 

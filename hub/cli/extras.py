@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
-INSTALL = 'pip install "conch[server,convert,embedded]"'
+from hub.suggestions import install
+
 _OURS = {"hub", "registry", "converters", "triton_repo"}
 
 
@@ -20,7 +21,7 @@ def needing_extras() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in _OURS:
             raise
-        fail(f"{package} is not installed, and this command needs it", f"run `{INSTALL}`")
+        fail(f"{package} is not installed, and this command needs it", install("server", "convert", "embedded"))
 
 
 def fail(message: str, remedy: str) -> None:

@@ -8,6 +8,22 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from hub.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    JobSettings,
+    LimitSettings,
+    LogSettings,
+    RedisSettings,
+    StoreSettings,
+    TritonSettings,
+)
+
+# What each command reads.
+DATABASE = (DatabaseSettings,)
+SERVE = (HttpSettings, DatabaseSettings, RedisSettings, TritonSettings, StoreSettings, LimitSettings, LogSettings)
+WORKER = (DatabaseSettings, TritonSettings, StoreSettings, JobSettings, LogSettings)
+
 
 def require(kinds: Iterable[type[BaseSettings]]) -> None:
     """End the command with a line for each variable of `kinds` that is missing or does not fit."""

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from hub.embedded.control import PartStatus
 from hub.embedded.errors import CannotStart
@@ -32,9 +30,26 @@ def run(data: Path, *, as_json: bool) -> int:
 
 
 def _show(parts: list[PartStatus]) -> None:
-    table = Table("part", "address", "version", "health", "pid", "restarts", box=None, pad_edge=False)
+    """A table that is as wide as it has to be: an address that was cut could not be used."""
+    rows = [("part", "health", "version", "pid", "restarts", "address"), *(_row(part) for part in parts)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, part in zip(rows, (None, *parts), strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        if part is not None:
+            cells[1] = typer.style(cells[1], fg=typer.colors.GREEN if part.healthy else typer.colors.RED)
+        typer.echo("  ".join(cells).rstrip())
     for part in parts:
-        colour = "green" if part.healthy else "red"
-        pid = str(part.pid) if part.pid is not None else "external"
-        table.add_row(part.name, part.address, part.version, f"[{colour}]{part.health}[/]", pid, str(part.restarts))
-    Console().print(table)
+        if not part.healthy:
+            typer.echo(f"{part.name}: {part.health}")
+
+
+def _row(part: PartStatus) -> tuple[str, ...]:
+    pid = "external" if part.external else str(part.pid or "")
+    return (
+        part.name,
+        "healthy" if part.healthy else "not healthy",
+        part.version,
+        pid,
+        str(part.restarts),
+        part.address,
+    )

@@ -23,7 +23,7 @@ def run(data: Path, port: int, *, sample: bool, detach: bool) -> int:
     host = HttpSettings().host
 
     def bring_up(when_ready: Callable[[], None]) -> int:
-        return _bring_up(Options(data, host, port, sample, when_ready))
+        return _bring_up(Options(data, host, port, sample, detach, when_ready))
 
     if detach:
         return in_background(bring_up, DataDirectory(data.absolute()).logs / "supervisor.log")

@@ -14,7 +14,10 @@ ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part as it is now; `health` is `healthy` or says what is wrong. `pid` is None where it does not run here."""
+    """One part as it is now; `health` is `healthy` or says what is wrong. `pid` is None while it does not run here.
+
+    `external` says that somebody else runs it.
+    """
 
     name: str
     address: str
@@ -22,6 +25,7 @@ class PartStatus:
     health: str
     pid: int | None
     restarts: int
+    external: bool
 
     @property
     def healthy(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.embedded.errors import CannotStart
+from hub.suggestions import conch
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class DataDirectory:
         return self.root / "artefacts"
 
     @property
+    def incoming(self) -> Path:
+        """What the artefact store is still being sent."""
+        return self.artefacts / "incoming"
+
+    @property
     def work(self) -> Path:
         """Conversions that are under way."""
         return self.root / "work"
@@ -74,6 +80,7 @@ class DataDirectory:
             self.triton,
             self.repository,
             self.artefacts,
+            self.incoming,
             self.work,
             self.run,
             self.logs,
@@ -96,7 +103,7 @@ class DataDirectory:
         if not lock.acquire():
             raise CannotStart(
                 f"conch is already running on {self.root} (pid {lock.holder()})",
-                f"stop it with `conch down --data {self.root}`, or choose another directory with --data",
+                f"stop it with `{conch('down', '--data', self.root)}`, or choose another directory with --data",
             )
         return lock
 

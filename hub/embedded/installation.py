@@ -96,6 +96,11 @@ def _triton(data: DataDirectory, servers: ExternalServers) -> tuple[Part, dict[s
                 "set CONCH_MODEL_REPOSITORY to the directory that those servers load their models from",
             )
         return external_triton(servers.triton_urls, servers.triton_key), {}
+    if servers.model_repository is not None:
+        raise CannotStart(
+            "CONCH_MODEL_REPOSITORY is set without CONCH_TRITON_URLS; the embedded Triton has one of its own",
+            "unset it, or set CONCH_TRITON_URLS to the servers that load from it",
+        )
     grpc_port, metrics_port = free_ports(2)
     key = secrets.token_urlsafe(32)
     variables = {

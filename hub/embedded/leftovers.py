@@ -1,13 +1,15 @@
-"""What a killed `conch up` may have left: processes, their records, sockets."""
+"""What a killed `conch up` may have left: processes, their records, sockets, files that were being written."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 
 from hub.embedded.directory import DataDirectory
 from hub.embedded.processes import Process, end, session_members
 from hub.embedded.sockets import SocketDirectory
+from triton_repo.publish import clean_staging
 
 logger = logging.getLogger("conch.supervisor")
 
@@ -25,3 +27,17 @@ def end_leftovers(data: DataDirectory) -> None:
             end(pids, gently=signal.SIGINT, seconds=ORDERLY_SECONDS)
         record.unlink()
     SocketDirectory(data).remove()
+
+
+def remove_unfinished(data: DataDirectory) -> None:
+    """Remove conversions, uploads and publications that were cut off; only with the lock held and nothing running.
+
+    Nothing goes on from them: a job that is taken up again begins with what it finds in the artefact store.
+    """
+    try:
+        for directory in (data.work, data.incoming):
+            for path in directory.iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        clean_staging(data.repository)
+    except OSError as error:  # it takes room and does no harm: no reason not to start
+        logger.warning("what an earlier run left unfinished could not be removed: %s", error)

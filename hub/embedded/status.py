@@ -9,6 +9,7 @@ from hub.embedded.directory import DataDirectory
 from hub.embedded.errors import CannotStart
 from hub.embedded.sockets import SocketDirectory
 from hub.embedded.supervisor import status_socket
+from hub.suggestions import conch
 
 
 def status(path: Path) -> list[PartStatus]:
@@ -16,7 +17,7 @@ def status(path: Path) -> list[PartStatus]:
     data = DataDirectory(path.absolute())
     pid = data.running()
     if pid is None:
-        raise CannotStart(f"conch is not running on {data.root}", f"start it with `conch up --data {data.root}`")
+        raise CannotStart(f"conch is not running on {data.root}", f"start it with `{conch('up', '--data', data.root)}`")
     try:
         return ask_status(status_socket(SocketDirectory(data).find()))
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from hub.embedded.control import PartStatus
 from hub.embedded.directory import DataDirectory
 from hub.embedded.errors import CannotStart, NotReady
+from hub.embedded.external import ExternalServer
 from hub.embedded.installation import Installation
 from hub.embedded.ports import ensure_free
 from hub.embedded.progress import Progress
@@ -89,7 +90,8 @@ async def _status(supervised: Supervised) -> PartStatus:
         version, health = await part.check(), "healthy"
     except NotReady as error:
         version, health = "", str(error)
-    return PartStatus(part.name, part.address, version, health, supervised.pid, supervised.restarts)
+    external = isinstance(part, ExternalServer)
+    return PartStatus(part.name, part.address, version, health, supervised.pid, supervised.restarts, external)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,10 +16,12 @@ from hub.embedded.control import serve_status
 from hub.embedded.directory import DataDirectory
 from hub.embedded.external import ExternalServers
 from hub.embedded.installation import Installation, plan
-from hub.embedded.leftovers import end_leftovers
+from hub.embedded.leftovers import end_leftovers, remove_unfinished
+from hub.embedded.ports import ensure_free
 from hub.embedded.progress import Progress
 from hub.embedded.sockets import SocketDirectory
 from hub.embedded.supervisor import Supervisor, status_socket
+from hub.suggestions import conch
 
 logger = logging.getLogger("conch.supervisor")
 
@@ -32,16 +34,20 @@ class Options:
     host: str
     port: int
     sample: bool
+    detached: bool
     when_ready: Callable[[], None]
 
 
 def up(options: Options, console: Console) -> None:
     """Bring Conch up and keep it up until SIGINT or SIGTERM; then stop all of it. Raises CannotStart."""
     data = DataDirectory(options.data.absolute())
+    if not data.root.exists():  # a start that is refused for its port leaves no directory behind
+        ensure_free(options.host, options.port)
     data.prepare()
     lock = data.lock()
     try:
         end_leftovers(data)
+        remove_unfinished(data)
         directory = SocketDirectory(data)
         sockets = directory.create()
         try:
@@ -69,7 +75,7 @@ async def _supervise(
             await asyncio.wait({bringing_up, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if bringing_up.done():
                 progress.close()
-                _announce(console, data, installation.url, bringing_up.result(), sample=options.sample)
+                _announce(console, options, data, installation.url, bringing_up.result())
                 options.when_ready()
                 await stopped
             console.print("stopping …", highlight=False)
@@ -89,16 +95,17 @@ async def _bring_up(
     return await bootstrap(data, installation.url, installation.database_url, sample=options.sample, progress=progress)
 
 
-def _announce(console: Console, data: DataDirectory, url: str, keys: Keys, *, sample: bool) -> None:
+def _announce(console: Console, options: Options, data: DataDirectory, url: str, keys: Keys) -> None:
     lines = [
         "",
         f"Conch is ready at {url}",
         f"Keys: {data.bootstrap}    Logs: {data.logs}",
         "",
     ]
-    if sample:
+    if options.sample:
         lines += ["Try it:", "", first_call(url, keys.demo_key), ""]
-    lines += [f"Stop it with Ctrl-C, or with `conch down --data {data.root}`.", ""]
+    stop = f"`{conch('down', '--data', data.root)}`"
+    lines += [f"Stop it with {stop}." if options.detached else f"Stop it with Ctrl-C, or with {stop}.", ""]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hub.errors import ConchError, Unavailable, Unprocessable
+from hub.errors import Unavailable, Unprocessable
 from hub.inference.resolver import Target
 from hub.inference.rows import Answer, Row, RowShapes
 from hub.inference.triton_call import infer_batch
@@ -119,7 +119,7 @@ class _Lane:
                 _fail(slices[0].request, refused)
             else:  # somebody's row is bad: ask for each request's rows alone
                 await asyncio.gather(*(self._call([piece]) for piece in slices))
-        except ConchError as error:
+        except Exception as error:  # also a fault of ours, or of the model's output: nobody may wait for ever
             for piece in slices:
                 _fail(piece.request, error)
         else:
@@ -170,6 +170,6 @@ def _deliver(slices: Sequence[_Slice], answer: Answer) -> None:
             request.future.set_result(Answer(rows, answer.shapes, usage, request.seconds))
 
 
-def _fail(request: _Request, error: ConchError) -> None:
+def _fail(request: _Request, error: Exception) -> None:
     if not request.future.done():
         request.future.set_exception(error)

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _MAX_CALLS = 512
 _PATIENCE_SECONDS = 5.0  # a restart of PostgreSQL takes about two; afterwards callers get a 503 and are not billed
 _RETRY_SECONDS = 0.1
+_CONNECT_SECONDS = 3
 _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"  # planning anew takes longer than the statement itself
 
 
@@ -63,14 +64,19 @@ class Meter:
             batch, self._waiting = self._waiting[:_MAX_CALLS], self._waiting[_MAX_CALLS:]
             if not self._waiting:
                 self._wake.clear()
-            if batch:
+            try:
                 await self._book(batch)
+            except Exception as error:  # a fault of ours: these callers hear of it, the meter goes on for the others
+                log.exception("could not book %d calls", len(batch))
+                _settle(batch, error)
 
     async def _book(self, batch: Sequence[tuple[Call, asyncio.Future[None]]]) -> None:
+        if not batch:
+            return
         try:
             await self._commit([call for call, _ in batch])
-        except psycopg.DatabaseError as error:
-            if len(batch) > 1 and not _connection_is_gone(error):
+        except psycopg.Error as error:
+            if len(batch) > 1 and not isinstance(error, psycopg.OperationalError):
                 # One bad row must not take its neighbours with it.
                 middle = len(batch) // 2
                 await self._book(batch[:middle])
@@ -100,7 +106,7 @@ class Meter:
     async def _connect(self) -> AsyncConnection:
         if self._connection is None:
             self._connection = await AsyncConnection.connect(
-                self._url, autocommit=True, prepare_threshold=0, options=_ONE_PLAN
+                self._url, autocommit=True, prepare_threshold=0, options=_ONE_PLAN, connect_timeout=_CONNECT_SECONDS
             )
         return self._connection
 
@@ -108,10 +114,6 @@ class Meter:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
-
-
-def _connection_is_gone(error: psycopg.Error) -> bool:
-    return isinstance(error, psycopg.OperationalError)
 
 
 def _settle(batch: Sequence[tuple[Call, asyncio.Future[None]]], error: Exception | None) -> None:

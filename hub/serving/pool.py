@@ -57,17 +57,11 @@ class TritonPool:
         self.servers = tuple(TritonServer(address, key) for address in addresses)
 
     def choose(self, serving_name: str) -> TritonServer | None:
-        """The least busy server that has the model loaded; None where its process has died on every server.
-
-        What was published a moment ago is loaded although the reconciler has not seen it yet: where no server is known
-        to have the model, one is asked all the same.
-        """
+        """The least busy server that has the model loaded; None where no server has."""
         if len(self.servers) == 1:
             server = self.servers[0]
-            return None if serving_name in server.died else server
-        able = [server for server in self.servers if serving_name in server.ready] or [
-            server for server in self.servers if serving_name not in server.died
-        ]
+            return server if serving_name in server.ready else None
+        able = [server for server in self.servers if serving_name in server.ready]
         return min(able, key=lambda server: server.in_flight, default=None)
 
     async def find(self, serving_name: str) -> TritonServer | None:

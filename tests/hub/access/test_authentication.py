@@ -48,9 +48,7 @@ def test_both_headers_carry_a_key(stack: Stack, nobody: httpx.Client) -> None:
     ],
 )
 @pytest.mark.parametrize("route", ["GET /v1/key", "POST /v1/infer"])
-def test_who_is_not_let_in_learns_why(
-    nobody: httpx.Client, headers: dict[str, str], reason: str, route: str
-) -> None:
+def test_who_is_not_let_in_learns_why(nobody: httpx.Client, headers: dict[str, str], reason: str, route: str) -> None:
     method, path = route.split()
     answer = nobody.request(method, path, headers=headers)
     assert_problem(answer, 401, "invalid_api_key", reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -69,6 +70,18 @@ def test_a_key_cannot_give_away_what_it_lacks(clients: dict[str, httpx.Client]) 
     answer = clients["keys"].post("/v1/keys", json={"name": "stronger", "scopes": ["keys", "infer"]})
     assert_problem(answer, 403, "not_allowed", param="scopes")
     assert clients["keys"].post("/v1/keys", json={"name": "equal", "scopes": ["keys"]}).status_code == 201
+
+
+def test_a_key_cannot_make_one_that_is_faster_or_outlives_it(stack: Stack, tenant: httpx.Client) -> None:
+    limits = {"requests_per_minute": 100, "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    parent = tenant.post("/v1/keys", json={"name": "parent", "scopes": ["keys"]} | limits).json()
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    with stack.client(parent["secret"]) as client:
+        for more in ({"requests_per_minute": 101}, {"expires_at": later}):
+            answer = client.post("/v1/keys", json={"name": "child", "scopes": ["keys"]} | more)
+            assert_problem(answer, 403, "not_allowed", param=next(iter(more)))
+        child = client.post("/v1/keys", json={"name": "child", "scopes": ["keys"]}).json()
+    assert (child["requests_per_minute"], child["expires_at"]) == (100, parent["expires_at"])
 
 
 def test_every_key_may_ask_about_itself(clients: dict[str, httpx.Client]) -> None:

@@ -100,9 +100,12 @@ def test_files_that_are_no_model_are_refused(stranger: httpx.Client, target: str
 
 @pytest.mark.parametrize(
     "path",
-    ["../model.onnx", "a/../../model.onnx", "/etc/passwd", "a//b", "a/", ".hidden", "a/.b", "nul\x00", "a\\b", "", "a/b/c/d/e"]
-    + ["ä.onnx", "x" * 256, "a\nb", "con\u202etxt"],
-)  # fmt: skip
+    [
+        *("../model.onnx", "a/../../model.onnx", "/etc/passwd", "a/b/c/d/e"),
+        *("a//b", "a/", ".hidden", "a/.b", "a\\b", "", "x" * 256),
+        *("nul\x00", "a\nb", "ä.onnx", "con\u202etxt"),
+    ],
+)
 def test_a_path_that_leads_elsewhere_is_refused(stranger: httpx.Client, target: str, path: str) -> None:
     answer = stranger.post(target, json={"files": {path: _upload(stranger, b"content")}})
     error = assert_problem(answer, 422, "invalid_request")

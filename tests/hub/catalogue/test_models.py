@@ -83,7 +83,7 @@ def test_a_price_that_is_missing_too_many_or_no_amount_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A", "../x", "..", ".x", "x.", "a/b", "a:1", "a@b", "a b", "ä", "a\x00", "a\n", "a" * 64, 5, None, ["a"]]
+    "name", ["", "A", "../x", "..", ".x", "x.", "a/b", "a:1", "a@b", "a b", "ä", "a\x00", "a\n", "a" * 64, 5, None]
 )
 def test_a_name_that_is_not_safe_is_refused(stranger: httpx.Client, name: object) -> None:
     assert_problem(stranger.post("/v1/models", json=_NEW | {"name": name}), 422, "invalid_request", param="name")

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+from hub.embedded.ports import free_ports
+
 # What the bare install brings, and what these bring in turn; everything else is an extra.
 BARE = """
 import sys, importlib.abc
@@ -37,7 +39,7 @@ def _bare(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_and_version_need_the_bare_install_only() -> None:
     shown = _bare("--help")
     assert shown.returncode == 0, shown.stderr
-    for command in ("up", "down", "status", "serve", "worker", "db", "doctor"):
+    for command in ("up", "down", "status", "serve", "worker", "db", "admin-key", "doctor"):
         assert f" {command} " in shown.stdout
     assert _bare("--version").stdout == f"conch {version('conch')}\n"
 
@@ -56,7 +58,7 @@ def test_a_command_that_needs_an_extra_says_what_to_install(tmp_path: object) ->
     refused = _bare("up", "--data", str(tmp_path), "--port", "1")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert 'run `pip install "conch[server,convert,embedded]"`' in refused.stderr
+    assert 'pip install ".[server,convert,embedded]"`, in the source directory' in refused.stderr
 
 
 def test_serve_names_every_setting_that_is_missing() -> None:
@@ -68,6 +70,24 @@ def test_serve_names_every_setting_that_is_missing() -> None:
     for variable in ("CONCH_DATABASE_URL", "CONCH_REDIS_URL", "CONCH_TRITON_URLS", "CONCH_ARTEFACT_STORE"):
         assert any(line.startswith(f"conch: {variable} is not set; ") for line in lines)
     assert any(line.startswith("conch: CONCH_PORT does not fit; ") for line in lines)
+
+
+def test_the_worker_needs_no_redis() -> None:
+    refused = _conch("worker")
+    assert refused.returncode == 1
+    assert "CONCH_DATABASE_URL is not set" in refused.stderr
+    assert "CONCH_REDIS_URL" not in refused.stderr
+
+
+def test_a_platform_key_needs_a_database_that_answers() -> None:
+    refused = _conch("admin-key")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("conch: CONCH_DATABASE_URL is not set; ")
+    refused = _conch("admin-key", CONCH_DATABASE_URL=f"postgresql://conch:secret@127.0.0.1:{free_ports(1)[0]}/conch")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "check CONCH_DATABASE_URL" in refused.stderr
+    assert "secret" not in refused.stderr
 
 
 def test_doctor_finds_what_the_tests_run_on() -> None:

@@ -35,6 +35,12 @@ def test_a_triton_without_its_repository_is_refused(data: DataDirectory, sockets
         plan(data, sockets, "127.0.0.1", 8080, servers)
 
 
+def test_a_repository_without_its_triton_is_refused(data: DataDirectory, sockets: Path) -> None:
+    servers = ExternalServers(triton_urls=None, model_repository=Path("/srv/models"))
+    with pytest.raises(CannotStart, match="CONCH_MODEL_REPOSITORY is set without CONCH_TRITON_URLS"):
+        plan(data, sockets, "127.0.0.1", 8080, servers)
+
+
 def test_each_server_that_is_named_takes_the_place_of_the_embedded_one(data: DataDirectory, sockets: Path) -> None:
     servers = ExternalServers(database_url=SecretStr("postgresql://db/conch"), redis_url=None)
     installation = plan(data, sockets, "127.0.0.1", 8080, servers)

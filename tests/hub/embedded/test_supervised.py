@@ -38,7 +38,7 @@ class Shell:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - no event tells of it
+    while not condition():
         await asyncio.sleep(0.01)
 
 

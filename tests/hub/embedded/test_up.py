@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from hub.embedded.ports import free_ports
@@ -62,6 +63,14 @@ def conch(tmp_path: Path) -> Any:
     conch.run("down")
 
 
+def _own_key(url: str, key: str) -> int:
+    return httpx.get(f"{url}/v1/key", headers={"x-api-key": key}).status_code
+
+
+def _metrics(url: str, key: str) -> int:
+    return httpx.get(f"{url}/metrics", headers={"x-api-key": key}).status_code
+
+
 def _gone(pids: list[int]) -> bool:
     """Whether all have ended; they were told to, and get a moment for it."""
     for _ in range(100):
@@ -90,6 +99,11 @@ def test_from_start_to_stop(conch: Conch) -> None:
     assert second.stderr.count("\n") == 1
     assert f"already running on {conch.data} (pid {conch.supervisor()})" in second.stderr
 
+    new_key = conch.run("admin-key").stdout.strip()
+    for admin_key in (new_key, bootstrap["admin_key"]):
+        assert _metrics(bootstrap["url"], admin_key) == httpx.codes.OK
+    assert new_key != bootstrap["admin_key"]
+
     pids = [*conch.pids(), conch.supervisor()]
     assert conch.run("down").returncode == 0
     assert _gone(pids)
@@ -113,7 +127,44 @@ def test_a_taken_port_starts_nothing(conch: Conch) -> None:
         refused = conch.up()
     assert refused.returncode == 1
     assert refused.stderr == f"conch: port {conch.port} is taken; choose another one with --port\n"
-    assert list((conch.data / "run").iterdir()) == []
+    assert not conch.data.exists()
+
+
+def test_servers_of_others_are_used_and_left_alone(conch: Conch, tmp_path: Path) -> None:
+    assert conch.up().returncode == 0
+    servers = conch.parts()
+    sockets = Path(servers["PostgreSQL"]["address"]).parent
+    database_url = f"postgresql://conch@/others?host={sockets}"
+    redis_url = f"unix://{servers['Redis']['address']}?db=1"
+    with psycopg.connect(f"postgresql://conch@/conch?host={sockets}", autocommit=True) as connection:
+        connection.execute("create database others")
+
+    guest = Conch(tmp_path / "guest")
+    started = guest.up(CONCH_DATABASE_URL=database_url, CONCH_REDIS_URL=redis_url)
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        bootstrap, parts = guest.bootstrap(), guest.parts()
+        assert {name: (part["health"], part["external"], part["pid"] is None) for name, part in parts.items()} == {
+            "hub": ("healthy", False, False),
+            "worker": ("healthy", False, False),
+            "Triton": ("healthy", False, False),
+            "Redis": ("healthy", True, True),
+            "PostgreSQL": ("healthy", True, True),
+        }
+        shown = guest.run("status", COLUMNS="80").stdout
+        assert "external" in shown
+        assert servers["Redis"]["address"] in shown
+        refused = guest.run("admin-key")
+        assert refused.returncode == 1
+        assert "set CONCH_DATABASE_URL" in refused.stderr
+        # Its keys are in the other database, and nowhere else.
+        answers = {url: _own_key(url, bootstrap["demo_key"]) for url in (bootstrap["url"], conch.bootstrap()["url"])}
+        assert list(answers.values()) == [httpx.codes.OK, httpx.codes.UNAUTHORIZED]
+    finally:
+        stopped = guest.run("down")
+    assert stopped.returncode == 0
+    assert _gone([part["pid"] for part in parts.values() if part["pid"] is not None])
+    assert conch.parts() == servers
 
 
 def test_an_external_server_that_is_away_starts_nothing(conch: Conch) -> None:

@@ -19,8 +19,11 @@ _ROUTES = ["/v1/infer", "/v1/embeddings", "/v1/models", "/v1/keys", "/v1/models/
 @pytest.mark.parametrize("path", _ROUTES)
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b'{"model": "tiny", "inp', b"nonsense", b"\xff\xfe", b"[]", b"null", b"7", b'"text"', b"{}", b"NaN"]
-    + [b'{"model": 1e999, "name": 1e999}', b"{'model': 'tiny'}", b'{"model": "tiny",}', b"\x00", b"\xef\xbb\xbf{}"],
+    [
+        *(b"", b"{", b'{"model": "tiny", "inp', b"nonsense", b"\xff\xfe", b"\x00", b"\xef\xbb\xbf{}", b"NaN"),
+        *(b"[]", b"null", b"7", b'"text"', b"{}"),
+        *(b'{"model": 1e999, "name": 1e999}', b"{'model': 'tiny'}", b'{"model": "tiny",}'),
+    ],
 )
 def test_what_is_not_the_body_of_the_route_is_refused(tenant: httpx.Client, path: str, content: bytes) -> None:
     assert_problem(tenant.post(path, content=content, headers=_JSON), 422, "invalid_request")
@@ -34,7 +37,8 @@ def test_what_is_not_the_body_of_the_route_is_refused(tenant: httpx.Client, path
 )
 def test_bodies_made_to_break_a_parser_do_not(tenant: httpx.Client, path: str, content: bytes) -> None:
     answer = tenant.post(path, content=content, headers=_JSON)
-    assert_problem(answer, 400 if answer.status_code == 400 else 422, "invalid_request")
+    assert answer.status_code in (400, 422)
+    assert_problem(answer, answer.status_code, "invalid_request")
 
 
 @pytest.mark.parametrize("path", _ROUTES)
@@ -67,17 +71,17 @@ def _part(**changes: object) -> dict:
         (_part(data=[[1, 2, 3, 4]]), "input[0].data"),
         (_part(data=[1, 2, 3, 1e300]), "input[0].data"),
         (_part(data=[1, 2, 3, 10**60]), "input[0].data"),
-        (_part(data="1234"), "input[...].data"),
+        (_part(data="1234"), "input[0].data"),
         (_part(datatype="INT32"), "input[0].datatype"),
-        (_part(datatype="FP33"), "input[...].datatype"),
+        (_part(datatype="FP33"), "input[0].datatype"),
         (_part(shape=[4]), "input[0].shape"),
-        (_part(shape=[1, -4]), "input[...].shape[...]"),
+        (_part(shape=[1, -4]), "input[0].shape[1]"),
         (_part(shape=[0, 4], data=[]), "input[0].shape"),
-        (_part(shape=[10**30, 4]), "input[...].shape[...]"),
+        (_part(shape=[10**30, 4]), "input[0].shape[0]"),
         (_part(shape=[2**31 - 1, 4]), "input[0].shape"),
         (_part(name="z"), "input"),
         (_part(name="nul\x00"), "input"),
-        (_part(type="image"), "input[...].type"),
+        (_part(type="image"), "input[0].type"),
         (_part() | {"input": []}, "input"),
         (_part() | {"input": [{"type": "text", "text": "x"}]}, "input[0]"),
         (_part() | {"input": [tiny_part(1, 2, 3, 4)] * 2}, "input[1]"),
@@ -86,10 +90,10 @@ def _part(**changes: object) -> dict:
         (_part() | {"stream": True}, "stream"),
         (_part() | {"model": ""}, "model"),
         (_part() | {"model": 7}, "model"),
-        (_part() | {"surprise": 7}, None),
+        (_part() | {"surprise": 7}, "surprise"),
     ],
 )
-def test_a_call_that_makes_no_sense_names_the_field(tenant: httpx.Client, body: dict, param: str | None) -> None:
+def test_a_call_that_makes_no_sense_names_the_field(tenant: httpx.Client, body: dict, param: str) -> None:
     error = assert_problem(tenant.post("/v1/infer", json=body), 422, "invalid_request")
     assert error["param"] == param
 

@@ -15,12 +15,12 @@ from tests.hub.problems import assert_problem
 from tests.hub.stack import Stack
 
 _OPEN = {"/healthz", "/readyz"}
-_DOCS = ("/docs", "/redoc", "/openapi.json")
+_DOCS = ("/docs", "/openapi.json")
 _EXAMPLES = {"name": "tiny", "tenant": "demo", "alias": "default", "number": "1", "sha256": "0" * 64}
 
 
-def _operations() -> list[tuple[str, str]]:
-    """Every method and path of the OpenAPI page, with something in each place of the path."""
+def _page() -> dict[str, dict]:
+    """The OpenAPI page's paths."""
     settings = Settings(
         http=HttpSettings(),
         database=DatabaseSettings(database_url="postgresql://nowhere"),
@@ -29,14 +29,17 @@ def _operations() -> list[tuple[str, str]]:
         store=StoreSettings(artefact_store="/nowhere", work_directory="/nowhere"),
         limits=LimitSettings(),
     )
-    operations = []
-    for template, methods in create_app(settings).openapi()["paths"].items():
-        path = re.sub(r"{(\w+)}", lambda place: _EXAMPLES.get(place[1], str(uuid4())), template)
-        operations += [(method.upper(), path) for method in methods]
-    return operations
+    paths: dict[str, dict] = create_app(settings).openapi()["paths"]
+    return paths
 
 
-_OPERATIONS = _operations()
+def _fill(template: str) -> str:
+    """A path with something in each of its places."""
+    return re.sub(r"{(\w+)}", lambda place: _EXAMPLES.get(place[1], str(uuid4())), template)
+
+
+_PAGE = _page()
+_OPERATIONS = [(method.upper(), _fill(template)) for template, methods in _PAGE.items() for method in methods]
 _KEYED = [operation for operation in _OPERATIONS if operation[1] not in _OPEN]
 
 
@@ -47,8 +50,8 @@ def nobody(stack: Stack) -> Iterator[httpx.Client]:
 
 
 def test_the_page_of_the_running_hub_has_the_same_routes(nobody: httpx.Client) -> None:
-    page = nobody.get("/openapi.json").json()
-    assert sum(len(methods) for methods in page["paths"].values()) == len(_OPERATIONS) > 20
+    assert nobody.get("/openapi.json").json()["paths"].keys() == _PAGE.keys()
+    assert len(_OPERATIONS) > 20
 
 
 @pytest.mark.parametrize(("method", "path"), _KEYED)
@@ -63,14 +66,22 @@ def test_health_and_documentation_need_no_key(nobody: httpx.Client, path: str) -
     assert nobody.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", sorted({path for _, path in _OPERATIONS}))
-def test_a_wrong_method_is_refused(tenant: httpx.Client, path: str) -> None:
-    known = {method for method, other in _OPERATIONS if other == path}
+@pytest.mark.parametrize("template", _PAGE)
+def test_a_wrong_method_is_refused(tenant: httpx.Client, template: str) -> None:
+    path = _fill(template)
+    known = {
+        method.upper()
+        for other, methods in _PAGE.items()
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", other), path)
+        for method in methods
+    }
     for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} - known:
         assert_problem(tenant.request(method, path), 405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/infer/more", "/v1/tenants/x", "/v2", "/..%2f..%2fetc"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/nothing", "/v1/models/", "/v1/infer/more", "/v1/tenants/x", "/v2", "/..%2f..%2fetc"]
+)
 def test_what_is_not_there_is_not_found(tenant: httpx.Client, path: str) -> None:
     for method in ("GET", "POST"):
         assert_problem(tenant.request(method, path), 404, "not_found")

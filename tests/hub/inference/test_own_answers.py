@@ -48,5 +48,5 @@ async def _count(database: psycopg.AsyncConnection) -> int:
 
 def _spell(number: int) -> str:
     """Words that differ from number to number, so that vectors do."""
-    words = "apple bridge copper delta ember forest glass harbour island juniper".split()
+    words = ["apple", "bridge", "copper", "delta", "ember", "forest", "glass", "harbour", "island", "juniper"]
     return " ".join(words[int(digit)] for digit in str(number))

@@ -49,8 +49,12 @@ class Books:
 
 
 @pytest.fixture(scope="module")
-async def books(stack: Stack, stranger: httpx.Client) -> AsyncIterator[Books]:
-    key_id = UUID(stranger.get("/v1/key").json()["id"])
+def key_id(stranger: httpx.Client) -> UUID:
+    return UUID(stranger.get("/v1/key").json()["id"])
+
+
+@pytest.fixture(scope="module")
+async def books(stack: Stack, key_id: UUID) -> AsyncIterator[Books]:
     url = stack.database_url
     meter = Meter(url)
     meter.start()

@@ -20,17 +20,18 @@ def lodger(stack: Stack, admin: httpx.Client) -> Iterator[httpx.Client]:
         yield client
 
 
-async def test_a_secret_is_nowhere_in_the_database(tenant: httpx.Client, database: psycopg.AsyncConnection) -> None:
+def test_a_secret_is_nowhere_in_the_database(stack: Stack, tenant: httpx.Client) -> None:
     secret = tenant.post("/v1/keys", json={"name": "hidden"}).json()["secret"]
-    tables = await (
-        await database.execute("select table_name from information_schema.tables where table_schema = 'public'")
-    ).fetchall()
-    assert len(tables) > 10
-    for (table,) in tables:
-        found = await database.execute(
-            f"select count(*) from {table} as row where position(%s in row::text) > 0", (secret[-20:],)
-        )
-        assert (await found.fetchone()) == (0,), table
+    with psycopg.connect(stack.database_url) as connection:
+        tables = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'public'"
+        ).fetchall()
+        assert len(tables) > 10
+        for (table,) in tables:
+            found = connection.execute(
+                f"select count(*) from {table} as row where position(%s in row::text) > 0", (secret[-20:],)
+            )
+            assert found.fetchone() == (0,), table
 
 
 def test_a_list_shows_keys_without_their_secrets(lodger: httpx.Client) -> None:

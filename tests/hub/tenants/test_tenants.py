@@ -9,12 +9,14 @@ import psycopg
 import pytest
 
 from tests.hub.problems import assert_problem
+from tests.hub.stack import Stack
 
 
-async def test_a_new_tenant_has_its_ledger_accounts(admin: httpx.Client, database: psycopg.AsyncConnection) -> None:
+def test_a_new_tenant_has_its_ledger_accounts(stack: Stack, admin: httpx.Client) -> None:
     created = admin.post("/v1/tenants", json={"name": f"payer-{uuid4().hex[:8]}"}).json()
-    rows = await database.execute("select kind from ledger_accounts where tenant_id = %s", (created["id"],))
-    assert sorted(await rows.fetchall()) == [("receivable",), ("revenue",)]
+    with psycopg.connect(stack.database_url) as connection:
+        rows = connection.execute("select kind from ledger_accounts where tenant_id = %s", (created["id"],))
+        assert sorted(rows.fetchall()) == [("receivable",), ("revenue",)]
 
 
 def test_a_name_is_given_once(admin: httpx.Client) -> None:

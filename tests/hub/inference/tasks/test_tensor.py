@@ -45,7 +45,7 @@ def _encode(parts: list[Part], *inputs: TensorSpec) -> None:
 
 
 @pytest.mark.parametrize("datatype", DataType)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_elements_come_back_as_they_were_given(datatype: DataType, data: st.DataObject) -> None:
     rows, width = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 3))
