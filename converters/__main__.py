@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
-from converters.errors import ConversionFailed, SourceInvalid
+from converters.errors import LOG_KEPT, ConversionFailed, SourceInvalid, out_of_memory
 from converters.invocation import StoredCall
 from converters.progress import Reporter
 from converters.sandbox import confine
@@ -22,42 +22,41 @@ def main() -> int:
     reporter = Reporter(_private_stdout())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     call = StoredCall.model_validate_json(arguments.request.read_bytes())
-    output = (arguments.output or arguments.request.parent).absolute()
-    if arguments.parent is not None:
-        logging.info("The child %s.", confine(call.limits, arguments.parent, call.request.source, output))
+    request = call.request.model_copy(update={"source": arguments.source.absolute()})
+    output = arguments.output.absolute()
+    walls = confine(call.limits, arguments.parent, request.source, output).walls()
+    logging.info("The walls around this process: %s.", "; ".join(walls))
     try:
-        reporter.result(_run(arguments.command, call, output, reporter))
+        if arguments.command == "inspect":
+            from converters.sources.detect import inspect
+
+            reporter.result(inspect(request.source, request.task).model_dump_json())
+        else:
+            from converters.conversion import run
+
+            reporter.result(run(request, output, reporter, walls).model_dump_json())
     except (SourceInvalid, ConversionFailed) as error:
         traceback.print_exc()
         reporter.error(type(error).__name__, error.message, error.remedy)
         return 1
     except MemoryError:
         traceback.print_exc()
-        reporter.error(*_out_of_memory(call.limits.memory_bytes))
+        reporter.error(*_failure(out_of_memory(arguments.command, call.limits.memory_bytes)))
         return 1
     except Exception as error:  # the last frame of the child: whatever a hostile file causes ends here, and is logged
         traceback.print_exc()
-        reporter.error(*_unexpected(error, call.limits.memory_bytes))
+        reporter.error(*_failure(_unexpected(error, arguments.command, call.limits.memory_bytes)))
         return 1
     return 0
-
-
-def _run(command: str, call: StoredCall, output: Path, reporter: Reporter) -> str:
-    if command == "inspect":
-        from converters.sources.detect import inspect
-
-        return inspect(call.request.source, call.request.task).model_dump_json()
-    from converters.conversion import run
-
-    return run(call.request, output, reporter).model_dump_json()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="converters", description="Convert a model. The hub runs this in a child.")
     parser.add_argument("command", choices=("inspect", "convert"))
     parser.add_argument("--request", type=Path, required=True, help="the request.json to carry out")
-    parser.add_argument("--output", type=Path, help="where to write; the directory of the request by default")
-    parser.add_argument("--parent", type=int, help="apply the request's limits and end with this process")
+    parser.add_argument("--source", type=Path, required=True, help="the directory with the source files")
+    parser.add_argument("--output", type=Path, required=True, help="the directory to write to; nothing else can be")
+    parser.add_argument("--parent", type=int, required=True, help="the process to end with")
     return parser.parse_args()
 
 
@@ -68,24 +67,19 @@ def _private_stdout() -> TextIO:
     return stream
 
 
-def _out_of_memory(memory_bytes: int) -> tuple[str, str, str]:
-    return (
-        ConversionFailed.__name__,
-        f"It needed more than the {memory_bytes / 1024**3:.1f} GB of memory it may use.",
-        "Raise CONCH_CONVERSION_MEMORY_BYTES, or register a smaller model.",
-    )
-
-
-def _unexpected(error: Exception, memory_bytes: int) -> tuple[str, str, str]:
+def _unexpected(error: Exception, command: str, memory_bytes: int) -> ConversionFailed:
     text = str(error).lower()
     if "bad_alloc" in text or "can't allocate memory" in text or "cannot allocate" in text:
-        return _out_of_memory(memory_bytes)
-    return (
-        ConversionFailed.__name__,
-        f"The conversion stopped at an error it did not expect ({type(error).__name__}).",
-        "Read conversion.log in the conversion's directory; exporting the model to ONNX yourself may help.",
-    )
+        return out_of_memory(command, memory_bytes)
+    message = f"The conversion stopped at an error it did not expect ({type(error).__name__})."
+    return ConversionFailed(message, f"Exporting the model to ONNX yourself may help. {LOG_KEPT}")
+
+
+def _failure(error: ConversionFailed) -> tuple[str, str, str]:
+    return type(error).__name__, error.message, error.remedy
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # everything is written; the libraries would take seconds to take themselves apart

@@ -14,9 +14,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from converters import invocation
-from converters.errors import ConversionFailed, SourceInvalid
-from converters.invocation import Invocation
+from converters.errors import LOG_KEPT, ConversionFailed, SourceInvalid, out_of_memory, out_of_time
+from converters.invocation import LOG, Invocation
 from converters.outcome import Outcome, check_places, read_line
 from converters.progress import Progress
 from converters.report import ConversionReport
@@ -29,15 +28,14 @@ _T = TypeVar("_T", SourceFacts, ConversionReport)
 OnProgress = Callable[[Progress], Awaitable[None]]
 
 _LINE_BYTES = 1024**2  # a result has about 10 KB
-_KEPT_ON_FAILURE = {invocation.REQUEST, invocation.REPRODUCE, invocation.LOG}
 
 
 async def inspect_source(source: Path, task: str, limits: Limits) -> SourceFacts:
     """What `source`, a directory of uploaded files, is. Raises SourceInvalid, or ConversionFailed at the limits."""
     with tempfile.TemporaryDirectory(prefix="conch-inspect-") as scratch:
         request = ConversionRequest(source=source, task=task)
-        facts = await _run("inspect", request, Path(scratch), limits, _ignore)
-        return _parsed(SourceFacts, facts)
+        call = Invocation("inspect", request, limits, Path(scratch))
+        return _parsed(SourceFacts, await _run(call, _ignore))
 
 
 async def convert(
@@ -45,48 +43,44 @@ async def convert(
 ) -> ConversionReport:
     """Convert `request.source` into the directory `output`, which is made and must be empty.
 
-    Raises SourceInvalid or ConversionFailed, and then leaves only the log, the request and the script to repeat it.
+    However it ends, the `invocation.RECORDS` are in `output`: the request, a script to repeat it, the log. Raises
+    SourceInvalid or ConversionFailed, and then leaves nothing else.
     """
     output.mkdir(parents=True, exist_ok=True)
+    call = Invocation("convert", request, limits, output.absolute())
     try:
-        report = _parsed(ConversionReport, await _run("convert", request, output, limits, on_progress))
-        check_places(report, output.absolute())
+        report = _parsed(ConversionReport, await _run(call, on_progress))
+        check_places(report, call.made)
         return report
     except BaseException:
-        _remove_all_but(output, _KEPT_ON_FAILURE)
+        shutil.rmtree(call.made, ignore_errors=True)
         raise
     finally:
-        shutil.rmtree(output / invocation.SCRATCH, ignore_errors=True)
+        shutil.rmtree(call.scratch, ignore_errors=True)
 
 
-async def _run(
-    command: str, request: ConversionRequest, directory: Path, limits: Limits, on_progress: OnProgress
-) -> Outcome:
-    call = Invocation(command=command, request=request, limits=limits, output=directory.absolute())
+async def _run(call: Invocation, on_progress: OnProgress) -> Outcome:
     call.prepare()
-    with (directory / invocation.LOG).open("wb") as log:
+    with (call.output / LOG).open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *call.arguments(parent=os.getpid()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env=call.environment(),
-            cwd=directory,
+            cwd=call.made,
             start_new_session=True,
             limit=_LINE_BYTES,
         )
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout(call.limits.seconds):
             outcome = await _follow(process, on_progress)
             await process.wait()
     except TimeoutError as error:
-        raise ConversionFailed(
-            f"It took longer than the {limits.seconds:g} s it may.",
-            "Raise CONCH_CONVERSION_SECONDS, or register a smaller model.",
-        ) from error
+        raise out_of_time(call.command, call.limits.seconds) from error
     finally:
         await _kill(process)
-    return outcome or _died(process.returncode, limits)
+    return outcome or _died(process.returncode, call)
 
 
 async def _follow(process: asyncio.subprocess.Process, on_progress: OnProgress) -> Outcome | None:
@@ -97,7 +91,7 @@ async def _follow(process: asyncio.subprocess.Process, on_progress: OnProgress) 
         try:
             line = await process.stdout.readline()
         except ValueError as error:
-            raise ConversionFailed("The child process said something too long.", "Read its log.") from error
+            raise ConversionFailed("The child process said something too long.", LOG_KEPT) from error
         if not line:
             return outcome
         event = read_line(line)
@@ -114,15 +108,15 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _died(returncode: int | None, limits: Limits) -> Outcome:
+def _died(returncode: int | None, call: Invocation) -> Outcome:
     """A child that ended without a word: the kernel's limits and crashes look like this."""
-    if returncode in (-signal.SIGKILL, -signal.SIGXCPU):
-        message = f"It was stopped by the system; it may use {limits.memory_bytes / 1024**3:.1f} GB of memory."
-        remedy = "Raise CONCH_CONVERSION_MEMORY_BYTES, or register a smaller model."
+    if returncode == -signal.SIGXCPU:
+        error = out_of_time(call.command, call.limits.seconds)
+    elif returncode == -signal.SIGKILL:
+        error = out_of_memory(call.command, call.limits.memory_bytes)
     else:
-        message = f"The child process ended with exit code {returncode} and said nothing."
-        remedy = "Read conversion.log in the conversion's directory."
-    return Outcome(error="ConversionFailed", message=message, remedy=remedy)
+        error = ConversionFailed(f"The child process ended with exit code {returncode} and said nothing.", LOG_KEPT)
+    return Outcome(error=ConversionFailed.__name__, message=error.message, remedy=error.remedy)
 
 
 def _parsed(kind: type[_T], outcome: Outcome) -> _T:
@@ -132,14 +126,8 @@ def _parsed(kind: type[_T], outcome: Outcome) -> _T:
     try:
         return kind.model_validate(outcome.result)
     except ValidationError as error:
-        raise ConversionFailed("The child process gave a result that is not one.", "Read its log.") from error
+        raise ConversionFailed("The child process gave a result that is not one.", LOG_KEPT) from error
 
 
 async def _ignore(progress: Progress) -> None:
     """Inspection is over before anybody could read about it."""
-
-
-def _remove_all_but(directory: Path, kept: set[str]) -> None:
-    for path in directory.iterdir():
-        if path.name not in kept:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from converters import invocation
 from converters.job import Job, certificate
 from converters.progress import Reporter
 from converters.report import ConversionReport
@@ -16,8 +15,8 @@ from registry.spec.certificate import Precision
 from registry.spec.embedding import TASK as EMBEDDING
 
 
-def run(request: ConversionRequest, output: Path, reporter: Reporter) -> ConversionReport:
-    """Convert into the directory `output`. Raises SourceInvalid or ConversionFailed."""
+def run(request: ConversionRequest, output: Path, reporter: Reporter, isolation: list[str]) -> ConversionReport:
+    """Convert into the directory `output`, within the walls `isolation`. Raises SourceInvalid or ConversionFailed."""
     reporter.step("inspect", "checking the source files", 0.0)
     job = Job(request, inspect(request.source, request.task), output, reporter)
     job.model.mkdir()
@@ -39,7 +38,7 @@ def run(request: ConversionRequest, output: Path, reporter: Reporter) -> Convers
         model_directory=job.model,
         canonical=job.canonical / "model.onnx" if job.canonical.is_dir() else None,
         probe=job.probe,
-        reproduce=job.output / invocation.REPRODUCE,
+        isolation=isolation,
         seconds=round(reporter.elapsed, 3),
         peak_memory_bytes=peak_memory_bytes(),
     )

@@ -63,11 +63,11 @@ def _choose(
     job: Job, floating: Candidate, texts: Texts, held_out: Texts, reference: NDArray[np.float32]
 ) -> tuple[Candidate, Measured, Decision]:
     size = floating.graph.stat().st_size
-    why = "this precision was asked for."
+    why = "the owner asked for float32"
     latencies = []
     if job.request.precision is Precision.INT8:
         quantized, products = _quantize(job, floating, texts)
-        why = "the graph has no product with constant FP32 weights to quantize."
+        why = "the graph has no product with constant FP32 weights to quantize"
         if quantized is not None:
             job.reporter.step("accuracy", "judging INT8 against the original", 0.7)
             metrics = _judge(job, quantized, held_out, reference)
@@ -76,14 +76,12 @@ def _choose(
             operators = audit.audit(
                 quantized.graph, exact_x86=quantized.settings.exact_x86, scratch=job.scratch("audit")
             )
-            fused, faster = audit.runs_quantized(operators, products), latency.is_faster(latencies)
-            if decision.failing(metrics) or (fused and faster):
+            slow = decision.why_floating(metrics, latencies, fused=audit.runs_quantized(operators, products))
+            if slow is None:
                 sizes = Size(float_bytes=size, quantized_bytes=quantized.graph.stat().st_size)
                 measured = Measured(metrics, latencies, sizes, operators, texts.data(), held_out.data())
                 return quantized, measured, decision.quantized(metrics, latencies)
-            why = f"INT8 is accurate but not faster here; its time over float's is {decision.ratios(latencies)}."
-            if not fused:
-                why = "ONNX Runtime does not run this graph's products in integers on this processor."
+            why = slow
     job.reporter.step("accuracy", "judging the float graph against the original", 0.88)
     measured = Measured(_judge(job, floating, held_out, reference), latencies, None, None, None, held_out.data())
     return floating, measured, decision.floating(measured.accuracy, why)

@@ -14,11 +14,28 @@ from converters.request import ConversionRequest, Limits
 REQUEST = "request.json"
 REPRODUCE = "reproduce.sh"
 LOG = "conversion.log"
-SCRATCH = "scratch"
+RECORDS = (REQUEST, REPRODUCE, LOG)
+"""What stays in the output directory, however the conversion ends."""
+
+_MADE = "made"
+_SCRATCH = "scratch"
+_OPTIONS = ("-P", "-s", "-m", "converters")
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",  # the order of sets must not show in the exported graph
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUTF8": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin starve the hub that serves on the same cores
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MALLOC_ARENA_MAX": "2",
+}
 
 
 class StoredCall(BaseModel):
-    """`request.json`: what the child reads."""
+    """`request.json`: what the child reads. Its `source` is a name only, the directory is on the command line."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,56 +45,66 @@ class StoredCall(BaseModel):
 
 @dataclass(frozen=True)
 class Invocation:
-    """One run of `python -m converters`. `output` is an absolute directory, the child's only place to write."""
+    """One run of `python -m converters`. `output` is an absolute directory with the records, which are the parent's.
+
+    `made`, a directory in it, is the child's only place to write.
+    """
 
     command: str
     request: ConversionRequest
     limits: Limits
     output: Path
 
+    @property
+    def made(self) -> Path:
+        """Where the child writes."""
+        return self.output / _MADE
+
+    @property
+    def scratch(self) -> Path:
+        """Where the child writes what nobody needs afterwards."""
+        return self.made / _SCRATCH
+
     def prepare(self) -> None:
-        """Write `request.json` and `reproduce.sh` and make the scratch directory."""
-        (self.output / SCRATCH).mkdir(exist_ok=True)
-        request = self.request.model_copy(update={"source": self.request.source.absolute()})
+        """Write `request.json` and `reproduce.sh`, which name no place of this machine, and make the directories."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        request = self.request.model_copy(update={"source": Path("source")})
         stored = StoredCall(request=request, limits=self.limits)
         (self.output / REQUEST).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
         script = self.output / REPRODUCE
         script.write_text(self._script(), encoding="utf-8")
         script.chmod(0o755)
 
-    def arguments(self, parent: int | None) -> list[str]:
+    def arguments(self, parent: int) -> list[str]:
         """The command line of a child that ends when the process `parent` does."""
-        line = [sys.executable, "-P", "-s", "-m", "converters", self.command, "--request", str(self.output / REQUEST)]
-        return line + ([] if parent is None else ["--parent", str(parent)])
+        places = ("--source", str(self.request.source.absolute()), "--output", str(self.made))
+        request = ("--request", str(self.output / REQUEST))
+        return [sys.executable, *_OPTIONS, self.command, *request, *places, "--parent", str(parent)]
 
     def environment(self) -> dict[str, str]:
         """Nothing of the parent's: no key and no proxy reaches the child, and no library of it reaches a hub."""
-        scratch = str(self.output / SCRATCH)
         return {
+            **self._constants(),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": str(Path(__file__).parents[1]),
-            "PYTHONHASHSEED": "0",  # the order of sets must not show in the exported graph
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUTF8": "1",
-            "HOME": scratch,
-            "TMPDIR": scratch,
-            "OMP_NUM_THREADS": str(self.request.threads),
-            "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin starve the hub that serves on the same cores
-            "HF_HUB_OFFLINE": "1",
-            "TRANSFORMERS_OFFLINE": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "MALLOC_ARENA_MAX": "2",
+            "HOME": str(self.scratch),
+            "TMPDIR": str(self.scratch),
         }
 
+    def _constants(self) -> dict[str, str]:
+        return {**_ENVIRONMENT, "OMP_NUM_THREADS": str(self.request.threads)}
+
     def _script(self) -> str:
-        environment = " ".join(shlex.quote(f"{name}={value}") for name, value in self.environment().items())
-        command = shlex.join(self.arguments(parent=None))
+        constants = " ".join(shlex.quote(f"{name}={value}") for name, value in self._constants().items())
         return (
             "#!/bin/sh\n"
-            "# Repeats this conversion: ./reproduce.sh [directory]. The source files must still be where they were.\n"
+            "# Repeats this conversion: sh reproduce.sh SOURCE OUTPUT, with request.json beside the script.\n"
+            "# SOURCE is a directory with the source files, OUTPUT one that is made. PYTHON names a Python that has\n"
+            "# conch[convert] in the versions that the certificate lists.\n"
             "set -eu\n"
-            f'directory="${{1:-{shlex.quote(str(self.output / "reproduced"))}}}"\n'
-            f'mkdir -p "$directory/{SCRATCH}" {shlex.quote(str(self.output / SCRATCH))}\n'
-            f'exec env -i {environment} {command} --output "$directory"\n'
+            f'here="$(cd "$(dirname "$0")" && pwd)"; mkdir -p "$2/{_SCRATCH}"; output="$(cd "$2" && pwd)"\n'
+            f'exec env -i {constants} PATH="$PATH" PYTHONPATH="${{PYTHONPATH:-}}" \\\n'
+            f'  HOME="$output/{_SCRATCH}" TMPDIR="$output/{_SCRATCH}" \\\n'
+            f'  "${{PYTHON:-python3}}" {shlex.join((*_OPTIONS, self.command))} \\\n'
+            f'  --request "$here/{REQUEST}" --source "$1" --output "$output" --parent "$PPID"\n'
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from converters.decision import Decision
 from converters.progress import Reporter
@@ -17,6 +18,8 @@ from converters.sources.facts import SourceFacts
 from converters.steps import hardware
 from registry.spec.certificate import Certificate, Data, Latency, Metric, Operators, Size
 from registry.spec.signature import Signature
+
+_Part = TypeVar("_Part", Metric, Latency)
 
 _VERSIONS = ("conch", "numpy", "onnx", "onnxruntime", "onnxscript", "tokenizers", "torch", "transformers")
 
@@ -82,8 +85,8 @@ def certificate(job: Job, converted: Converted) -> Certificate:
         verdict=converted.decision.verdict,
         precision=converted.decision.precision,
         reason=converted.decision.reason,
-        accuracy=measured.accuracy,
-        latency=measured.latency,
+        accuracy=[_rounded(metric) for metric in measured.accuracy],
+        latency=[_rounded(entry) for entry in measured.latency],
         size=measured.size,
         operators=measured.operators,
         calibration=measured.calibration,
@@ -92,9 +95,9 @@ def certificate(job: Job, converted: Converted) -> Certificate:
         engine=f"onnxruntime {importlib.metadata.version('onnxruntime')}, CPU",
         versions=_versions(_VERSIONS),
         files={
-            **_digests("source", job.request.source),
-            **_digests("model", job.model),
             **_digests("canonical", job.canonical),
+            **_digests("model", job.model),
+            **_digests("source", job.request.source),
         },
         created_at=datetime.now(UTC),
     )
@@ -102,13 +105,20 @@ def certificate(job: Job, converted: Converted) -> Certificate:
 
 def _versions(names: Iterable[str]) -> dict[str, str]:
     installed = {name: importlib.metadata.version(name) for name in names}
-    return {"python": platform.python_version(), **installed}
+    return dict(sorted({"python": platform.python_version(), **installed}.items()))
+
+
+def _rounded(part: _Part) -> _Part:
+    """Four significant digits, for the reader: what is decided was decided on all of them."""
+    figures = {name: float(f"{value:.4g}") for name, value in part if isinstance(value, float)}
+    return part.model_copy(update=figures)
 
 
 def _digests(prefix: str, directory: Path) -> dict[str, str]:
     """SHA-256 of every file below `directory`, by its path in it."""
     digests = {}
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digests[f"{prefix}/{path.relative_to(directory)}"] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                digests[f"{prefix}/{path.relative_to(directory)}"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return dict(sorted(digests.items()))

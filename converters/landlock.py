@@ -27,26 +27,26 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("directory", ctypes.c_int32))
 
 
-def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
-    """Leave this process only these paths and what is below them, and no TCP. False where the kernel cannot.
+def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> int:
+    """Leave this process only these paths and what is below them, and no TCP. The interface's version, 0 without it.
 
     Needs `no_new_privs`. Paths that do not exist are left out.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
     if version < 1:
-        return False
+        return 0
     handled = (1 << _ACCESS_BITS.get(version, 16)) - 1
     attributes = _Ruleset(handled, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(attributes), size, 0)
     if ruleset < 0:
-        return False
+        return 0
     try:
         for paths, access in ((readable, _READ), (writable, handled)):
             for path in paths:
                 _allow(libc, ruleset, path, access)
-        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
+        return int(version) if libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0 else 0
     finally:
         os.close(ruleset)
 

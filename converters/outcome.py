@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.errors import ConversionFailed
+from converters.errors import LOG_KEPT, ConversionFailed
 from converters.progress import Progress
 from converters.report import ConversionReport
 
@@ -35,13 +35,13 @@ def read_line(line: bytes) -> Progress | Outcome:
         if event == "result":
             return Outcome(result=data)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ConversionFailed("The child process said something unreadable.", "Read its log.") from error
-    raise ConversionFailed("The child process said something unknown.", "Read its log.")
+        raise ConversionFailed("The child process said something unreadable.", LOG_KEPT) from error
+    raise ConversionFailed("The child process said something unknown.", LOG_KEPT)
 
 
 def check_places(report: ConversionReport, output: Path) -> None:
     """Raise ConversionFailed where a report points anywhere but into `output`, by its paths or by a link."""
-    places = [report.model_directory, report.probe, report.reproduce, *filter(None, [report.canonical])]
+    places = [report.model_directory, report.probe, *filter(None, [report.canonical])]
     inside = all(place.is_absolute() and place.is_relative_to(output) and ".." not in place.parts for place in places)
     if not inside or any(path.is_symlink() for path in output.rglob("*")):
-        raise ConversionFailed("The child process pointed outside its own directory.", "Read its log.")
+        raise ConversionFailed("The child process pointed outside its own directory.", LOG_KEPT)

@@ -16,7 +16,7 @@ class ConversionReport(BaseModel):
     `signature` is `registry.spec.signature.Signature.to_json()`. `model_directory` holds exactly the files that serve.
     `canonical` is the INT8 file that other lowerings start from, None for a float version. `probe` is JSON: public
     `inputs` and the `outputs` the certified graph gave, each `{name: {"datatype", "shape", "data"}}` with the batch
-    dimension in front. `reproduce` is a shell script that repeats the conversion.
+    dimension in front. `isolation` names the walls around the child that held, one each, as it stood when it began.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +27,6 @@ class ConversionReport(BaseModel):
     model_directory: Path
     canonical: Path | None
     probe: Path
-    reproduce: Path
+    isolation: list[str]
     seconds: float
     peak_memory_bytes: int

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters import landlock
+from converters import landlock, seccomp
 from converters.request import Limits
 
 _PR_SET_PDEATHSIG = 1
@@ -29,23 +29,34 @@ _DEVICES = ("/dev/null", "/dev/zero")
 
 @dataclass(frozen=True)
 class Confinement:
-    """What really held: a system may lack Landlock, or forbid namespaces."""
+    """What really held: a system may lack Landlock or seccomp, or forbid namespaces. `landlock` is a version, or 0."""
 
-    files: bool
+    landlock: int
     network: bool
+    calls: bool
+    limits: Limits
 
-    def __str__(self) -> str:
-        """As the log and the report say it."""
-        files = "sees only its source and its output" if self.files else "files are NOT confined (no Landlock)"
-        network = "has no network" if self.network else "network is NOT cut off (no namespaces)"
-        return f"{files}; {network}"
+    def walls(self) -> list[str]:
+        """Each wall in a few words, as the log and the report have it; NOT where there is none."""
+        return [
+            f"files: Landlock {self.landlock}" if self.landlock else "files: NOT confined (no Landlock)",
+            "network: a namespace of its own" if self.network else "network: NOT cut off (no namespaces)",
+            "system calls: seccomp, no sockets, no processes"
+            if self.calls
+            else "system calls: NOT filtered (no seccomp)",
+            f"limits: {self.limits.memory_bytes / 1024**3:.1f} GB of memory, {self.limits.seconds:g} s",
+        ]
 
 
 def confine(limits: Limits, parent: int, source: Path, output: Path) -> Confinement:
     """Die with `parent`, stay within `limits`, read `source`, write `output`, reach nothing else.
 
     RLIMIT_DATA counts what is allocated and not what is mapped from files, so that weights read in place are free.
+    RLIMIT_NPROC would count everything its user runs and spare root: the filter refuses processes instead, and the
+    stacks of threads count as memory. Raises RuntimeError in a process with threads: they would keep what is given up.
     """
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise RuntimeError("A process with threads cannot be confined.")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the line above
@@ -58,8 +69,8 @@ def confine(limits: Limits, parent: int, source: Path, output: Path) -> Confinem
     network = _leave_network(libc)
     python = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
     readable = [*map(Path, (*_SYSTEM, *python)), *_packages(), source]
-    files = landlock.restrict(readable, [output, *map(Path, _DEVICES)])
-    return Confinement(files, network)
+    version = landlock.restrict(readable, [output, *map(Path, _DEVICES)])
+    return Confinement(version, network, seccomp.restrict(), limits)
 
 
 def peak_memory_bytes() -> int:

@@ -72,9 +72,9 @@ def convert(job: Job) -> Converted:
         {spec.name: (spec, trial.inputs[spec.name]) for spec in signature.inputs},
         {spec.name: (spec, outputs[spec.name]) for spec in signature.outputs},
     )
-    why = "this precision was asked for."
+    why = "the owner asked for float32"
     if job.request.precision is Precision.INT8:
-        why = "the task tensor has no calibration data, and without it INT8 ranges would be guesses."
+        why = "the task tensor has no calibration data, without which INT8 ranges would be guesses"
     measured = Measured([_agreement(trial.outputs, outputs)])
     return Converted(decision.floating(measured.accuracy, why), measured, signature, MAX_BATCH)
 

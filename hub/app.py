@@ -19,7 +19,6 @@ import hub.jobs.endpoints
 import hub.metering.endpoints
 import hub.observability.endpoints
 import hub.tenants.endpoints
-from hub.access.admission import SECURITY
 from hub.access.authenticator import Authenticator
 from hub.access.limiter import RequestLimiter
 from hub.catalogue.registration import VersionRegistration
@@ -51,12 +50,14 @@ Every model behind one API. Send your key as `Authorization: Bearer KEY`; every 
 error has the same body with a hint at what helps.
 """
 
-_KEYED = (
+_ROUTERS = (
     hub.tenants.endpoints.router,
     hub.artefacts.endpoints.router,
     hub.catalogue.endpoints.router,
     hub.jobs.endpoints.router,
     hub.metering.endpoints.router,
+    hub.observability.endpoints.router,
+    hub.observability.endpoints.public_router,
 )
 
 
@@ -89,9 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = metrics
     problems.install(app)
     document(app, hub.inference.endpoints.ROUTES)
-    for router in _KEYED:
-        app.include_router(router, dependencies=SECURITY)
-    app.include_router(hub.observability.endpoints.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     documentation.install(app)
     _add_message_schemas(app)
     return app

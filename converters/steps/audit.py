@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
@@ -19,14 +20,27 @@ def audit(model: Path, *, exact_x86: bool, scratch: Path) -> Operators:
     """The products and convolutions of `model` by how they run; a DequantizeLinear that is left counts as floating."""
     optimized = scratch / "optimized.onnx"
     open_session(model, 1, exact_x86=exact_x86, save_optimized=optimized)
-    counts = Counter(node.op_type for node in onnx.load(optimized).graph.node)
+    graph = onnx.load(optimized).graph
     optimized.unlink()
-    quantized = {kind: n for kind, n in sorted(counts.items()) if kind in _QUANTIZED or kind.startswith("QLinear")}
-    floating = {kind: n for kind, n in sorted(counts.items()) if kind in _FLOATING or kind == "DequantizeLinear"}
-    total = sum(quantized.values()) + sum(floating.values())
+    quantized = [node.op_type for node in graph.node if _is_quantized(node)]
+    floating = [node for node in graph.node if node.op_type in _FLOATING]
+    left = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    weights = {tensor.name for tensor in graph.initializer} | {name for node in left for name in node.output}
+    missed = [node for node in floating if weights & set(node.input[:2])]  # a third would be a bias
+    candidates = len(quantized) + len(missed)
     return Operators(
-        quantized=quantized, floating=floating, quantized_share=sum(quantized.values()) / total if total else 0.0
+        quantized=_counted(quantized),
+        floating=_counted(node.op_type for node in (*floating, *left)),
+        quantized_share=len(quantized) / candidates if candidates else 0.0,
     )
+
+
+def _is_quantized(node: onnx.NodeProto) -> bool:
+    return node.op_type in _QUANTIZED or node.op_type.startswith("QLinear")
+
+
+def _counted(kinds: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(kinds).items()))
 
 
 def runs_quantized(operators: Operators, products: int) -> bool:

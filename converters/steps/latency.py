@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,11 +42,6 @@ def measure(
             pairs = _pairs(slow, fast, feeds(texts, inputs))
             results.append(_latency(pairs, rows, tokens, seed))
     return results
-
-
-def is_faster(latency: Sequence[Latency]) -> bool:
-    """Whether quantized is faster over all shapes: the geometric mean of the ratios' upper ends is below 1."""
-    return bool(latency) and math.fsum(math.log(entry.ratio_high) for entry in latency) < 0
 
 
 def _pairs(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.access.principal import Scope
 from hub.artefacts import repository
 from hub.errors import NotFound, Unprocessable
@@ -20,7 +20,7 @@ from registry.store import ArtefactStore
 
 PATH = "/v1/artefacts"
 
-router = APIRouter(tags=["Models"])
+router = keyed_router("Models")
 
 Sha256 = Annotated[str, Path(pattern=SHA256_PATTERN, description="SHA-256 of the content.")]
 

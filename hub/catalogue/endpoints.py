@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from sqlalchemy import Row
 from starlette.requests import Request
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.access.principal import Principal, Scope
 from hub.billing import prices
 from hub.catalogue import registration, repository, routes
@@ -38,7 +38,7 @@ from registry.spec.names import ModelReference
 from registry.spec.tasks import TASKS
 from registry.tables import FileRole, Model, Route, VersionState
 
-router = APIRouter(tags=["Models"])
+router = keyed_router("Models")
 
 ModelName = Annotated[Name, Path(description="Name of a model of your own.")]
 _HISTORY = 100

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from hub.cli.app import main
+import signal
 
-__all__ = ["main"]
+
+def main() -> None:
+    """The entry point of `conch`."""
+    # Until a command says otherwise there is nothing to stop, and a Ctrl-C amid the imports is no error to report.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as below nohup
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from hub.cli.app import app
+
+    app(prog_name="conch")

@@ -24,11 +24,6 @@ DataOption = Annotated[Path, typer.Option("--data", help="The directory that hol
 DEFAULT_DATA = Path("data")
 
 
-def main() -> None:
-    """The entry point of `conch`."""
-    app(prog_name="conch")
-
-
 def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"conch {version('conch')}")

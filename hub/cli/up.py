@@ -42,7 +42,7 @@ def _bring_up(options: Options) -> int:
     except CannotStart as error:
         typer.echo(f"conch: {error.message}; {error.remedy}", err=True)
         return 1
-    except KeyboardInterrupt:  # before anything was started
+    except KeyboardInterrupt:  # one too many: everything has been stopped
         return 130
     return 0
 

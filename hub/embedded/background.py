@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 READY = b"+"
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def in_background(run: Callable[[Callable[[], None]], int], log: Path) -> int:
@@ -18,10 +19,12 @@ def in_background(run: Callable[[Callable[[], None]], int], log: Path) -> int:
     thread is started, because it forks.
     """
     reading, writing = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # one that came now would end this process and not the child
     child = os.fork()
     if child == 0:
         os.close(reading)
         os.setsid()  # a Ctrl-C or a closed terminal is none of its business
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         os._exit(_run(run, writing, log))
     os.close(writing)
     return _await_ready(child, reading)
@@ -54,13 +57,15 @@ def _await_ready(child: int, reading: int) -> int:
     def forward(number: int, _: object) -> None:
         os.kill(child, number)
 
-    previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, forward) for number in STOPPING}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     try:
         with os.fdopen(reading, "rb") as pipe:
             if pipe.read(1) == READY:
                 return 0
         _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code  # as a shell says it
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

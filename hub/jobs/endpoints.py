@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from fastapi import APIRouter
 from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.access.principal import Scope
 from hub.errors import NotFound
 from hub.http.pages import Page, Paging
@@ -21,7 +20,7 @@ from hub.jobs.models import Job, JobEvent
 from hub.jobs.schemas import Failure, JobOut, Step
 from registry.database import Database
 
-router = APIRouter(tags=["Jobs"])
+router = keyed_router("Jobs")
 
 _LOOK_SECONDS = 0.3
 _KEEPALIVE_SECONDS = 15.0  # proxies cut a silent connection after 30 to 60

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter
 from sqlalchemy import Row, Select, select
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.billing.models import CURRENCY, Price
 from hub.billing.prices import decimal
 from hub.errors import Forbidden, NotFound
@@ -19,7 +18,7 @@ from hub.metering.schemas import UnitLine, UsageOut
 from registry.database import ReadSession
 from registry.tables import Model, Version
 
-router = APIRouter(tags=["Usage"])
+router = keyed_router("Usage")
 
 
 @router.get("/v1/requests", summary="List calls and what they cost")

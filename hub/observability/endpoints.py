@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.observability.health import Health
 from hub.observability.metrics import Metrics
 from hub.observability.triton_metrics import select_families
@@ -21,7 +21,8 @@ from hub.settings import TritonSettings
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(tags=["Operations"])
+public_router = APIRouter(tags=["Operations"])
+router = keyed_router("Operations")
 
 
 class Alive(BaseModel):
@@ -48,13 +49,13 @@ class _Gathered:
         return iter(self._metrics)
 
 
-@router.get("/healthz", summary="Whether the process is alive")
+@public_router.get("/healthz", summary="Whether the process is alive")
 async def healthz() -> Alive:
     """Answers as long as the process does; asks nobody else."""
     return Alive()
 
 
-@router.get("/readyz", summary="Whether the hub can serve", responses={503: {"model": Readiness}})
+@public_router.get("/readyz", summary="Whether the hub can serve", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 when every part is ready, 503 until then; no key is needed."""
     parts = await _look(request)

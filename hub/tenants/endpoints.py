@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel
 
-from hub.access.admission import Caller
+from hub.access.admission import Caller, keyed_router
 from hub.errors import NotFound
 from hub.http.pages import Page, Paging
 from hub.http.sessions import Reading, Writing
 from hub.tenants import repository, service
 from hub.tenants.schemas import CreatedKey, KeyOut, KeySelf, Name, NewKey, NewTenant, TenantOut
 
-router = APIRouter(tags=["Tenants and keys"])
+router = keyed_router("Tenants and keys")
 
 TenantName = Annotated[Name | None, Query(description="The tenant, for a platform key.")]
 

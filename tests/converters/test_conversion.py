@@ -1,10 +1,13 @@
-"""A conversion from end to end, in its child process, of a small encoder."""
+"""Conversions from end to end, each in its child process."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,6 @@ import onnx
 import pytest
 
 from converters.child import SourceInvalid, convert
-from converters.progress import Progress
 from converters.report import ConversionReport
 from converters.request import AccuracyBudget, ConversionRequest
 from converters.steps import lint
@@ -20,49 +22,73 @@ from registry.spec import runtime
 from registry.spec.certificate import Precision
 from registry.spec.embedder import Embedder
 from registry.spec.signature import Signature
-from tests.converters.given import LIMITS, no_progress
+from tests.converters.given import LIMITS, Converted, no_progress
 
-Converted = tuple[ConversionReport, list[Progress]]
+_RECORDS = ["conversion.log", "reproduce.sh", "request.json"]
 
 
 def test_int8_is_certified_with_its_evidence(converted: Converted) -> None:
-    report, _ = converted
-    certificate = report.certificate
+    certificate = converted.report.certificate
     assert certificate.verdict == "certified"
     assert certificate.precision is Precision.INT8, certificate.reason
     assert {metric.name for metric in certificate.accuracy} == {"cosine", "nearest_kept", "rank_correlation"}
     assert certificate.held_out is not None
     assert certificate.held_out.samples >= 500
-    assert certificate.operators is not None
-    assert (
-        certificate.operators.quantized["MatMulIntegerToFloat"] == 8
-    )  # 2 layers of query-key-value, output, two of FFN
     assert certificate.size is not None
     assert certificate.size.quantized_bytes < certificate.size.float_bytes / 2
-    assert "source/model.safetensors" in certificate.files
-    assert report.peak_memory_bytes > 0
+    assert converted.report.peak_memory_bytes > 0
+
+
+def test_every_product_with_weights_is_counted(converted: Converted) -> None:
+    operators = converted.report.certificate.operators
+    assert operators is not None
+    assert operators.quantized == {"MatMulIntegerToFloat": 24}  # 6 layers of query-key-value, output, two of FFN
+    assert operators.quantized_share == 1.0
+    assert sum(operators.floating.values()) == 12  # two of attention in each layer, which have no weights
+
+
+def test_a_certificate_is_written_for_a_reader(converted: Converted) -> None:
+    certificate = converted.report.certificate
+    assert list(certificate.files) == sorted(certificate.files)
+    assert list(certificate.versions) == sorted(certificate.versions)
+    assert {"source/model.safetensors", "model/model.onnx", "canonical/model.onnx"} <= set(certificate.files)
+    figures = chain.from_iterable(part.model_dump().values() for part in (*certificate.accuracy, *certificate.latency))
+    assert all(figure == float(f"{figure:.4g}") for figure in figures if isinstance(figure, float))
 
 
 def test_the_model_directory_holds_exactly_what_serves(converted: Converted) -> None:
-    report, _ = converted
+    report = converted.report
     assert sorted(p.name for p in report.model_directory.iterdir()) == ["model.onnx", "runtime.json", "tokenizer.json"]
-    assert sorted(p.name for p in report.reproduce.parent.iterdir()) == [
-        "canonical",
-        "conversion.log",
-        "model",
-        "probe.json",
-        "reproduce.sh",
-        "request.json",
+    assert sorted(p.name for p in converted.output.iterdir()) == ["conversion.log", "made", *_RECORDS[1:]]
+    assert sorted(p.name for p in report.probe.parent.iterdir()) == ["canonical", "model", "probe.json"]
+    assert Signature.from_json(report.signature).outputs[0].shape == (384,)
+
+
+def test_the_report_says_which_walls_held(converted: Converted) -> None:
+    log = (converted.output / "conversion.log").read_text()
+    assert [wall.partition(":")[0] for wall in converted.report.isolation] == [
+        "files",
+        "network",
+        "system calls",
+        "limits",
     ]
-    assert Signature.from_json(report.signature).outputs[0].shape == (256,)
+    assert all(wall in log for wall in converted.report.isolation)
+
+
+def test_the_records_name_no_place_of_this_machine(converted: Converted) -> None:
+    for name in ("request.json", "reproduce.sh"):
+        text = (converted.output / name).read_text()
+        assert str(converted.output) not in text
+        assert sys.prefix not in text
+        assert str(Path(__file__).parents[2]) not in text
 
 
 def test_the_probe_is_what_the_files_answer(converted: Converted) -> None:
-    report, _ = converted
+    report = converted.report
     probe = json.loads(report.probe.read_text())
     settings = runtime.read(report.model_directory / "runtime.json")
     assert isinstance(settings, runtime.EmbeddingRuntime)
-    assert settings.max_tokens == 64
+    assert settings.max_tokens == 256
     vectors, _ = Embedder(report.model_directory, settings, 1).embed(probe["inputs"]["text"]["data"])
     expected = np.array(probe["outputs"]["embedding"]["data"]).reshape(probe["outputs"]["embedding"]["shape"])
     assert probe["inputs"]["text"]["shape"] == [len(expected), 1]
@@ -70,69 +96,68 @@ def test_the_probe_is_what_the_files_answer(converted: Converted) -> None:
 
 
 def test_the_canonical_file_keeps_the_rules(converted: Converted) -> None:
-    report, _ = converted
-    assert report.canonical is not None
-    lint.check(onnx.load(report.canonical))
+    assert converted.report.canonical is not None
+    lint.check(onnx.load(converted.report.canonical))
 
 
 def test_progress_moves_forward(converted: Converted) -> None:
-    _, said = converted
-    fractions = [progress.fraction for progress in said if progress.fraction is not None]
-    assert len(said) >= 8
+    fractions = [progress.fraction for progress in converted.said if progress.fraction is not None]
+    assert len(converted.said) >= 8
     assert fractions == sorted(fractions)
-    assert any("calibrating on 256 texts" in progress.message for progress in said)
+    assert any("calibrating on 256 texts" in progress.message for progress in converted.said)
 
 
-async def test_the_script_gives_the_same_bytes_again(converted: Converted, tmp_path: Path) -> None:
-    report, _ = converted
+@pytest.mark.parametrize(("conversion", "source"), [("converted_float", "tiny_bert"), ("rejected", "onnx_encoder")])
+async def test_the_script_gives_the_same_bytes_elsewhere(
+    conversion: str, source: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """As somebody would repeat it who downloaded the records: torch's export in float, and INT8 of an ONNX file."""
+    converted: Converted = request.getfixturevalue(conversion)
+    for name in ("request.json", "reproduce.sh"):
+        shutil.copyfile(converted.output / name, tmp_path / name)
+    shutil.copytree(request.getfixturevalue(source), tmp_path / "my source")
     process = await asyncio.create_subprocess_exec(
-        str(report.reproduce),
-        str(tmp_path / "again"),
+        *("sh", str(tmp_path / "reproduce.sh"), "my source", "my output"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": sys.executable},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await process.communicate()
     assert process.returncode == 0
     again = ConversionReport.model_validate(json.loads(output.splitlines()[-1])["data"])
-    assert again.certificate.files == report.certificate.files
-    assert again.certificate.accuracy == report.certificate.accuracy
+    assert again.model_directory == tmp_path / "my output" / "model"
+    assert again.certificate.files == converted.report.certificate.files
+    assert again.certificate.accuracy == converted.report.certificate.accuracy
+    assert again.isolation == converted.report.isolation
 
 
-def test_float_is_published_where_it_is_asked_for(converted_float: ConversionReport) -> None:
-    certificate = converted_float.certificate
+def test_float_is_published_where_it_is_asked_for(converted_float: Converted) -> None:
+    certificate = converted_float.report.certificate
     assert (certificate.verdict, certificate.precision) == ("certified", Precision.FLOAT32)
-    assert "asked for" in certificate.reason
-    assert converted_float.canonical is None
+    assert certificate.reason == "Published in float, because the owner asked for float32."
+    assert converted_float.report.canonical is None
     assert all(metric.value > 0.99 for metric in certificate.accuracy), "the exported graph is not the original"
 
 
-@pytest.fixture
-def onnx_encoder(converted_float: ConversionReport, tiny_bert: Path, tmp_path: Path) -> Path:
-    """The tiny BERT as an owner would hand it in who exported it."""
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("model.onnx", "tokenizer.json"):
-        shutil.copyfile(converted_float.model_directory / name, source / name)
-    shutil.copyfile(tiny_bert / "sentence_bert_config.json", source / "sentence_bert_config.json")
-    return source
-
-
-async def test_what_is_over_the_budget_is_rejected_with_a_remedy(onnx_encoder: Path, tmp_path: Path) -> None:
-    (onnx_encoder / "calibration.txt").write_text("\n".join(f"number {i} of shells and tides" for i in range(40)))
-    request = ConversionRequest(source=onnx_encoder, task="embedding", budget=AccuracyBudget(cosine=1.0))
-    report = await convert(request, tmp_path / "output", LIMITS, no_progress)
-    assert report.certificate.verdict == "rejected"
-    assert "below the minimum 1" in report.certificate.reason
-    assert "float32" in report.certificate.reason
-    assert report.certificate.calibration is not None
-    assert report.certificate.calibration.samples == 40
-    assert report.certificate.calibration.description.endswith("calibration.txt")
+def test_what_is_over_the_budget_is_rejected_with_a_remedy(rejected: Converted) -> None:
+    certificate = rejected.report.certificate
+    assert certificate.verdict == "rejected"
+    assert "below the minimum 1" in certificate.reason
+    assert "float32" in certificate.reason
+    assert certificate.calibration is not None
+    assert certificate.calibration.samples == 40
+    assert certificate.calibration.description.endswith("calibration.txt")
+    assert certificate.operators is not None
+    assert certificate.operators.quantized_share == 1.0
+    assert "canonical/model.onnx" in certificate.files
 
 
 async def test_an_encoder_that_lies_about_its_limit_is_refused(onnx_encoder: Path, tmp_path: Path) -> None:
-    (onnx_encoder / "sentence_bert_config.json").unlink()  # it has 128 positions, and 512 is assumed
+    source = Path(shutil.copytree(onnx_encoder, tmp_path / "source"))
+    (source / "sentence_bert_config.json").unlink()  # it has 128 positions, and 512 is assumed
     with pytest.raises(SourceInvalid, match="512 tokens") as error:
-        await convert(ConversionRequest(source=onnx_encoder, task="embedding"), tmp_path / "out", LIMITS, no_progress)
+        await convert(ConversionRequest(source=source, task="embedding"), tmp_path / "out", LIMITS, no_progress)
     assert "max_seq_length" in error.value.remedy
 
 

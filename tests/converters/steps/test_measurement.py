@@ -7,7 +7,7 @@ import pytest
 
 from converters import decision
 from converters.request import AccuracyBudget
-from converters.steps import accuracy, bootstrap, hardware, latency
+from converters.steps import accuracy, bootstrap, hardware
 from registry.spec.certificate import Latency, Metric, Precision
 
 
@@ -39,14 +39,42 @@ def test_a_metric_passes_on_the_lower_end_of_its_interval() -> None:
 
 
 def test_faster_is_decided_on_the_upper_end() -> None:
-    assert latency.is_faster([_latency(0.5, 0.6), _latency(0.9, 1.1)])
-    assert not latency.is_faster([_latency(0.9, 1.2)])
-    assert not latency.is_faster([])
+    assert decision.is_faster([_latency(0.5, 0.6), _latency(0.9, 1.1)])
+    assert not decision.is_faster([_latency(0.9, 1.2)])
+    assert not decision.is_faster([])
+
+
+_GOOD = Metric(name="cosine", value=0.99, low=0.99, high=0.99, minimum=0.98, passed=True)
+_BAD = Metric(name="cosine", value=0.9, low=0.89, high=0.91, minimum=0.98, passed=False)
+
+
+def test_int8_is_published_where_it_is_accurate_fused_and_faster() -> None:
+    assert decision.why_floating([_GOOD], [_latency(0.5, 0.6)], fused=True) is None
+    verdict = decision.quantized([_GOOD], [_latency(0.5, 0.6)])
+    assert (verdict.verdict, verdict.precision) == ("certified", Precision.INT8)
+    assert "it takes 0.50 (1 × 32 tokens) of float's time" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("high", "fused", "why"), [(1.2, True, "not faster here: it takes 0.90"), (0.6, False, "does not run")]
+)
+def test_float_is_published_where_int8_does_not_pay(high: float, fused: bool, why: str) -> None:
+    reason = decision.why_floating([_GOOD], [_latency(0.9, high)], fused=fused)
+    assert reason is not None
+    assert why in reason
+    verdict = decision.floating([_GOOD], reason)
+    assert (verdict.verdict, verdict.precision) == ("certified", Precision.FLOAT32)
+    assert verdict.reason == f"Published in float, because {reason}."
+
+
+def test_what_is_not_accurate_is_rejected_at_any_speed() -> None:
+    for high, fused in ((0.6, True), (1.2, True), (0.6, False)):
+        assert decision.why_floating([_BAD], [_latency(0.5, high)], fused=fused) is None
+    assert decision.floating([_BAD], "x").verdict == "rejected"
 
 
 def test_a_rejection_says_by_how_much_and_what_to_do() -> None:
-    metric = Metric(name="cosine", value=0.9, low=0.89, high=0.91, minimum=0.98, passed=False)
-    verdict = decision.quantized([metric], [])
+    verdict = decision.quantized([_BAD], [])
     assert (verdict.verdict, verdict.precision) == ("rejected", Precision.INT8)
     assert "0.0900 below the minimum 0.98" in verdict.reason
     assert "float32" in verdict.reason

@@ -102,6 +102,7 @@ def test_the_lowering_runs_in_integers(int8: canonical.Canonical, tmp_path: Path
     operators = audit.audit(tmp_path / "graph.onnx", exact_x86=False, scratch=tmp_path)
     assert operators.quantized == {"MatMulIntegerToFloat": 1}
     assert operators.floating == {}
+    assert operators.quantized_share == 1.0
     assert audit.runs_quantized(operators, int8.products)
 
 
@@ -110,6 +111,20 @@ def test_what_the_engine_does_not_fuse_is_found_out(int8: canonical.Canonical, t
     onnx.save(prepared, tmp_path / "graph.onnx")
     operators = audit.audit(tmp_path / "graph.onnx", exact_x86=False, scratch=tmp_path)
     assert not audit.runs_quantized(operators, int8.products)
+    assert operators.quantized_share == 0.0
+
+
+def test_the_share_is_of_what_could_be_quantized(tmp_path: Path) -> None:
+    model = graph()
+    model.graph.node.append(helper.make_node("Transpose", ["x"], ["turned"]))
+    model.graph.node.append(helper.make_node("MatMul", ["turned", "x"], ["four"]))  # no weights, like attention
+    model.graph.output.append(helper.make_tensor_value_info("four", TensorProto.FLOAT, [WIDTH, WIDTH]))
+    prepared = prepare.prepare(model)
+    quantized = canonical.quantize(prepared, calibrate.observe(prepared, [{"x": samples()}], 1, tmp_path))
+    onnx.save(lower_x86.lower(quantized.model), tmp_path / "graph.onnx")
+    operators = audit.audit(tmp_path / "graph.onnx", exact_x86=False, scratch=tmp_path)
+    assert sum(operators.floating.values()) == 1
+    assert operators.quantized_share == 1.0
 
 
 def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
