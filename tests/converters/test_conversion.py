@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_progress_moves_forward(converted: Converted) -> None:
 
 
 @pytest.mark.parametrize(("conversion", "source"), [("converted_float", "tiny_bert"), ("rejected", "onnx_encoder")])
-async def test_the_script_gives_the_same_bytes_elsewhere(
+def test_the_script_gives_the_same_bytes_elsewhere(
     conversion: str, source: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """As somebody would repeat it who downloaded the records: torch's export in float, and INT8 of an ONNX file."""
@@ -116,16 +116,14 @@ async def test_the_script_gives_the_same_bytes_elsewhere(
     for name in ("request.json", "reproduce.sh"):
         shutil.copyfile(converted.output / name, tmp_path / name)
     shutil.copytree(request.getfixturevalue(source), tmp_path / "my source")
-    process = await asyncio.create_subprocess_exec(
-        *("sh", str(tmp_path / "reproduce.sh"), "my source", "my output"),
+    done = subprocess.run(
+        ["sh", str(tmp_path / "reproduce.sh"), "my source", "my output"],
         cwd=tmp_path,
         env={**os.environ, "PYTHON": sys.executable},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        capture_output=True,
     )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    again = ConversionReport.model_validate(json.loads(output.splitlines()[-1])["data"])
+    assert done.returncode == 0, done.stderr.decode()
+    again = ConversionReport.model_validate(json.loads(done.stdout.splitlines()[-1])["data"])
     assert again.model_directory == tmp_path / "my output" / "model"
     assert again.certificate.files == converted.report.certificate.files
     assert again.certificate.accuracy == converted.report.certificate.accuracy

@@ -108,7 +108,7 @@ async def test_inspection_runs_in_the_child_too(tiny_bert: Path) -> None:
 
 
 async def test_an_inspection_that_takes_too_long_names_no_setting(tiny_bert: Path) -> None:
-    with pytest.raises(ConversionFailed, match="longer than the 0.01 s") as error:
+    with pytest.raises(ConversionFailed, match=r"longer than the 0\.01 s") as error:
         await inspect_source(tiny_bert, "embedding", Limits(0.01, 8 * 1024**3))
     assert "CONCH" not in str(error.value)
 
