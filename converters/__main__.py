@@ -13,7 +13,9 @@ from typing import TextIO
 from converters.errors import LOG_KEPT, ConversionFailed, SourceInvalid, out_of_memory
 from converters.invocation import StoredCall
 from converters.progress import Reporter
-from converters.sandbox import confine
+from converters.sandbox import allocated_bytes, confine
+
+_NEARLY_ALL = 0.8
 
 
 def main() -> int:
@@ -36,18 +38,19 @@ def main() -> int:
 
             reporter.result(run(request, output, reporter, walls).model_dump_json())
     except (SourceInvalid, ConversionFailed) as error:
-        traceback.print_exc()
-        reporter.error(type(error).__name__, error.message, error.remedy)
-        return 1
+        return _failed(reporter, error)
     except MemoryError:
-        traceback.print_exc()
-        reporter.error(*_failure(out_of_memory(arguments.command, call.limits.memory_bytes)))
-        return 1
+        return _failed(reporter, out_of_memory(arguments.command, call.limits.memory_bytes))
     except Exception as error:  # the last frame of the child: whatever a hostile file causes ends here, and is logged
-        traceback.print_exc()
-        reporter.error(*_failure(_unexpected(error, arguments.command, call.limits.memory_bytes)))
-        return 1
+        return _failed(reporter, _unexpected(error, arguments.command, call.limits.memory_bytes))
     return 0
+
+
+def _failed(reporter: Reporter, error: SourceInvalid | ConversionFailed) -> int:
+    """Say it first: where memory has run out, there may be none for the traceback."""
+    reporter.error(type(error).__name__, error.message, error.remedy)
+    traceback.print_exc()
+    return 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,14 +72,11 @@ def _private_stdout() -> TextIO:
 
 def _unexpected(error: Exception, command: str, memory_bytes: int) -> ConversionFailed:
     text = str(error).lower()
-    if "bad_alloc" in text or "can't allocate memory" in text or "cannot allocate" in text:
+    said = "bad_alloc" in text or "can't allocate memory" in text or "cannot allocate" in text
+    if said or allocated_bytes() > _NEARLY_ALL * memory_bytes:  # a library may say anything where memory runs out
         return out_of_memory(command, memory_bytes)
     message = f"The conversion stopped at an error it did not expect ({type(error).__name__})."
     return ConversionFailed(message, f"Exporting the model to ONNX yourself may help. {LOG_KEPT}")
-
-
-def _failure(error: ConversionFailed) -> tuple[str, str, str]:
-    return type(error).__name__, error.message, error.remedy
 
 
 if __name__ == "__main__":

@@ -115,7 +115,12 @@ def _died(returncode: int | None, call: Invocation) -> Outcome:
     elif returncode == -signal.SIGKILL:
         error = out_of_memory(call.command, call.limits.memory_bytes)
     else:
-        error = ConversionFailed(f"The child process ended with exit code {returncode} and said nothing.", LOG_KEPT)
+        size = f"{call.limits.memory_bytes / 1024**3:.1f} GB of memory"
+        how = signal.Signals(-returncode).name if returncode and returncode < 0 else f"exit code {returncode}"
+        error = ConversionFailed(
+            f"The child process broke ({how}); libraries do that where the {size} that it may use are not enough.",
+            f"Register a smaller model. {LOG_KEPT}",
+        )
     return Outcome(error=ConversionFailed.__name__, message=error.message, remedy=error.remedy)
 
 

@@ -78,6 +78,11 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def allocated_bytes() -> int:
+    """What this process has allocated now, as RLIMIT_DATA counts it."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
+
+
 def _leave_network(libc: ctypes.CDLL) -> bool:
     """Move to a network namespace with nothing in it: as root, or as the root of a user namespace of one's own."""
     if libc.unshare(_CLONE_NEWNET) == 0:

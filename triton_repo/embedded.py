@@ -117,4 +117,5 @@ def _environment(files: ServerFiles) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "LD_LIBRARY_PATH": ":".join(str(path) for path in files.libraries),
         "LC_ALL": "C.UTF-8",
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports to its maker by default, from its import on
     }

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from converters import invocation
 from converters.child import Limits, Progress, convert
+from converters.invocation import RECORDS
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from hub.artefacts import repository as artefacts
@@ -125,5 +125,4 @@ class Conversion:
 
 
 def _records(output: Path) -> list[Path]:
-    names = (invocation.REQUEST, invocation.REPRODUCE, invocation.LOG)
-    return [output / name for name in names if (output / name).exists()]
+    return [output / name for name in RECORDS if (output / name).exists()]

@@ -17,6 +17,8 @@ def open_session(path: Path, threads: int, *, exact_x86: bool, save_optimized: P
     """
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()  # it reports to its maker by default; nothing here does
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

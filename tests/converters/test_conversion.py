@@ -27,6 +27,58 @@ from tests.converters.given import LIMITS, Converted, no_progress
 _RECORDS = ["conversion.log", "reproduce.sh", "request.json"]
 
 
+@pytest.mark.parametrize(("conversion", "source"), [("converted_float", "tiny_bert"), ("rejected", "onnx_encoder")])
+def test_the_script_gives_the_same_bytes_elsewhere(
+    conversion: str, source: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """As somebody would repeat it who downloaded the records: torch's export in float, and INT8 of an ONNX file."""
+    converted: Converted = request.getfixturevalue(conversion)
+    for name in ("request.json", "reproduce.sh"):
+        shutil.copyfile(converted.output / name, tmp_path / name)
+    shutil.copytree(request.getfixturevalue(source), tmp_path / "my source")
+    done = subprocess.run(
+        ["sh", str(tmp_path / "reproduce.sh"), "my source", "my output"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    again = ConversionReport.model_validate(json.loads(done.stdout.splitlines()[-1])["data"])
+    assert again.model_directory == tmp_path / "my output" / "model"
+    assert again.certificate.files == converted.report.certificate.files
+    assert again.certificate.accuracy == converted.report.certificate.accuracy
+    assert again.isolation == converted.report.isolation
+
+
+def test_float_is_published_where_it_is_asked_for(converted_float: Converted) -> None:
+    certificate = converted_float.report.certificate
+    assert (certificate.verdict, certificate.precision) == ("certified", Precision.FLOAT32)
+    assert certificate.reason == "Published in float, because the owner asked for float32."
+    assert converted_float.report.canonical is None
+    assert all(metric.value > 0.99 for metric in certificate.accuracy), "the exported graph is not the original"
+
+
+def test_what_is_over_the_budget_is_rejected_with_a_remedy(rejected: Converted) -> None:
+    certificate = rejected.report.certificate
+    assert certificate.verdict == "rejected"
+    assert "below the minimum 1" in certificate.reason
+    assert "float32" in certificate.reason
+    assert certificate.calibration is not None
+    assert certificate.calibration.samples == 40
+    assert certificate.calibration.description.endswith("calibration.txt")
+    assert certificate.operators is not None
+    assert certificate.operators.quantized_share == 1.0
+    assert "canonical/model.onnx" in certificate.files
+
+
+async def test_an_encoder_that_lies_about_its_limit_is_refused(onnx_encoder: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(onnx_encoder, tmp_path / "source"))
+    (source / "sentence_bert_config.json").unlink()  # it has 128 positions, and 512 is assumed
+    with pytest.raises(SourceInvalid, match="512 tokens") as error:
+        await convert(ConversionRequest(source=source, task="embedding"), tmp_path / "out", LIMITS, no_progress)
+    assert "max_seq_length" in error.value.remedy
+
+
 def test_int8_is_certified_with_its_evidence(converted: Converted) -> None:
     certificate = converted.report.certificate
     assert certificate.verdict == "certified"
@@ -105,58 +157,6 @@ def test_progress_moves_forward(converted: Converted) -> None:
     assert len(converted.said) >= 8
     assert fractions == sorted(fractions)
     assert any("calibrating on 256 texts" in progress.message for progress in converted.said)
-
-
-@pytest.mark.parametrize(("conversion", "source"), [("converted_float", "tiny_bert"), ("rejected", "onnx_encoder")])
-def test_the_script_gives_the_same_bytes_elsewhere(
-    conversion: str, source: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """As somebody would repeat it who downloaded the records: torch's export in float, and INT8 of an ONNX file."""
-    converted: Converted = request.getfixturevalue(conversion)
-    for name in ("request.json", "reproduce.sh"):
-        shutil.copyfile(converted.output / name, tmp_path / name)
-    shutil.copytree(request.getfixturevalue(source), tmp_path / "my source")
-    done = subprocess.run(
-        ["sh", str(tmp_path / "reproduce.sh"), "my source", "my output"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHON": sys.executable},
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    again = ConversionReport.model_validate(json.loads(done.stdout.splitlines()[-1])["data"])
-    assert again.model_directory == tmp_path / "my output" / "model"
-    assert again.certificate.files == converted.report.certificate.files
-    assert again.certificate.accuracy == converted.report.certificate.accuracy
-    assert again.isolation == converted.report.isolation
-
-
-def test_float_is_published_where_it_is_asked_for(converted_float: Converted) -> None:
-    certificate = converted_float.report.certificate
-    assert (certificate.verdict, certificate.precision) == ("certified", Precision.FLOAT32)
-    assert certificate.reason == "Published in float, because the owner asked for float32."
-    assert converted_float.report.canonical is None
-    assert all(metric.value > 0.99 for metric in certificate.accuracy), "the exported graph is not the original"
-
-
-def test_what_is_over_the_budget_is_rejected_with_a_remedy(rejected: Converted) -> None:
-    certificate = rejected.report.certificate
-    assert certificate.verdict == "rejected"
-    assert "below the minimum 1" in certificate.reason
-    assert "float32" in certificate.reason
-    assert certificate.calibration is not None
-    assert certificate.calibration.samples == 40
-    assert certificate.calibration.description.endswith("calibration.txt")
-    assert certificate.operators is not None
-    assert certificate.operators.quantized_share == 1.0
-    assert "canonical/model.onnx" in certificate.files
-
-
-async def test_an_encoder_that_lies_about_its_limit_is_refused(onnx_encoder: Path, tmp_path: Path) -> None:
-    source = Path(shutil.copytree(onnx_encoder, tmp_path / "source"))
-    (source / "sentence_bert_config.json").unlink()  # it has 128 positions, and 512 is assumed
-    with pytest.raises(SourceInvalid, match="512 tokens") as error:
-        await convert(ConversionRequest(source=source, task="embedding"), tmp_path / "out", LIMITS, no_progress)
-    assert "max_seq_length" in error.value.remedy
 
 
 @pytest.mark.parametrize("precision", list(Precision))

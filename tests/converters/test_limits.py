@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from converters import child
 from converters.child import ConversionFailed, Limits, convert, inspect_source
+from converters.invocation import Invocation
 from converters.outcome import check_places, read_line
 from converters.progress import Progress
 from converters.request import ConversionRequest
@@ -36,12 +38,21 @@ async def test_time(tiny_bert: Path, tmp_path: Path) -> None:
 
 
 async def test_memory(tiny_bert: Path, tmp_path: Path) -> None:
+    """However a library takes it: as an exception of its own choice, or with a signal."""
     output = tmp_path / "output"
     limits = Limits(120, 192 * 1024**2)
-    with pytest.raises(ConversionFailed, match="memory") as error:
+    with pytest.raises(ConversionFailed, match=r"0\.2 GB of memory") as error:
         await convert(ConversionRequest(source=tiny_bert, task="embedding"), output, limits, no_progress)
-    assert "CONCH_CONVERSION_MEMORY_BYTES" in error.value.remedy
+    assert "Register a smaller model" in error.value.remedy
     assert sorted(path.name for path in output.iterdir()) == _DIAGNOSTICS
+
+
+def test_a_child_that_the_kernel_stopped_names_the_limit(tmp_path: Path) -> None:
+    request = ConversionRequest(source=tmp_path, task="embedding")
+    call = Invocation("convert", request, Limits(60, 2**30), tmp_path)
+    assert "CONCH_CONVERSION_MEMORY_BYTES" in child._died(-signal.SIGKILL, call).remedy
+    assert "CONCH_CONVERSION_SECONDS" in child._died(-signal.SIGXCPU, call).remedy
+    assert "SIGSEGV" in child._died(-signal.SIGSEGV, call).message
 
 
 async def test_cancellation_ends_the_child(tiny_bert: Path, tmp_path: Path) -> None:
@@ -76,7 +87,7 @@ async def test_the_child_dies_with_its_parent(tiny_bert: Path, tmp_path: Path) -
     )
     assert parent.stdout is not None
     await parent.stdout.readline()
-    children = [child for child in _children_of(output) if child.pid != parent.pid]
+    children = [process for process in _children_of(output) if process.pid != parent.pid]
     assert children
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
@@ -91,7 +102,7 @@ async def test_the_child_sees_none_of_the_parents_environment(
     output, seen = tmp_path / "output", []
 
     async def listen(progress: Progress) -> None:
-        seen.extend(child.environ() for child in _children_of(output))
+        seen.extend(process.environ() for process in _children_of(output))
 
     with pytest.raises(ConversionFailed):
         await convert(ConversionRequest(source=tiny_bert, task="embedding"), output, Limits(2, 8 * 1024**3), listen)
