@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hub.errors import Unavailable, Unprocessable
@@ -56,19 +56,16 @@ class _Slice:
 
 
 class _Lane:
-    """The waiting requests of one version whose rows have the same shapes."""
+    """The waiting requests of one version whose rows have the same shapes; `on_idle` is called when none is left."""
 
-    def __init__(self, pool: TritonPool, target: Target, shapes: RowShapes) -> None:
+    def __init__(self, pool: TritonPool, target: Target, shapes: RowShapes, on_idle: Callable[[], object]) -> None:
         self._pool = pool
+        self._on_idle = on_idle
         self._target = target
         self._shapes = shapes
         self._waiting: deque[_Request] = deque()
         self._rows = 0
         self._calls: set[asyncio.Task[None]] = set()
-
-    @property
-    def idle(self) -> bool:
-        return not self._waiting and not self._calls
 
     def add(self, request: _Request) -> None:
         if self._rows + request.left > _WAITING_ROWS:
@@ -87,8 +84,10 @@ class _Lane:
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
-        task.result()
         self._send()
+        if not self._waiting and not self._calls:
+            self._on_idle()
+        task.result()
 
     def _next_batch(self) -> list[_Slice]:
         room, slices = self._target.max_batch, []
@@ -146,13 +145,10 @@ class Coalescer:
         key = (target.serving_name, shapes)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(self._pool, target, shapes)
-        try:
-            lane.add(request)
-            return await request.future
-        finally:
-            if lane.idle:
-                self._lanes.pop(key, None)
+            # Shapes are the callers' choice: a lane that is done with is dropped, or they would pile up.
+            lane = self._lanes[key] = _Lane(self._pool, target, shapes, lambda: self._lanes.pop(key))
+        lane.add(request)
+        return await request.future
 
 
 def _deliver(slices: Sequence[_Slice], answer: Answer) -> None:

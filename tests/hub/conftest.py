@@ -10,6 +10,8 @@ import openai
 import psycopg
 import pytest
 
+from hub.migrations import upgrade
+from tests.hub.scratch import scratch_database
 from tests.hub.stack import Stack, running_stack
 
 
@@ -63,3 +65,11 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("tiny")
     write_tiny(directory)
     return directory
+
+
+@pytest.fixture(scope="module")
+def scratch_url(stack: Stack) -> Iterator[str]:
+    """A migrated database of the module's own in the stack's PostgreSQL."""
+    with scratch_database(stack) as url:
+        upgrade(url)
+        yield url

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, RestrictViolation, UniqueViolation
-
-from hub.migrations import upgrade
-from tests.hub.scratch import scratch_database
-from tests.hub.stack import Stack
 
 _TABLES = {
     "prices": "nano_amount = 0",
@@ -22,16 +18,9 @@ _TABLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def database_url(stack: Stack) -> Iterator[str]:
-    with scratch_database(stack) as url:
-        upgrade(url)
-        yield url
-
-
 @pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+async def connection(scratch_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    async with await psycopg.AsyncConnection.connect(scratch_url, autocommit=True) as connection:
         yield connection
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -11,28 +11,18 @@ import pytest
 from hub.jobs import queue, repository
 from hub.jobs.models import Job, JobState
 from hub.jobs.queue import JobLost
-from hub.migrations import upgrade
 from registry.database import Database
 from registry.ids import new_id
 from registry.spec.certificate import Precision
 from registry.tables import Model, Tenant, Version, VersionState, Visibility
-from tests.hub.scratch import scratch_database
-from tests.hub.stack import Stack
 
 _LONG, _OVER = 60.0, -1.0
 """A lease that holds for the whole test, and one that is over when it is given."""
 
 
-@pytest.fixture(scope="module")
-def database_url(stack: Stack) -> Iterator[str]:
-    with scratch_database(stack) as url:
-        upgrade(url)
-        yield url
-
-
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=4)
+async def database(scratch_url: str) -> AsyncIterator[Database]:
+    database = Database(scratch_url, pool_size=4)
     yield database
     async with database.write() as session:  # no job waits for the next test
         while job := await queue.claim(session, new_id(), _LONG):
