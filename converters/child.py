@@ -30,24 +30,26 @@ OnProgress = Callable[[Progress], Awaitable[None]]
 _LINE_BYTES = 1024**2  # a result has about 10 KB
 
 
-async def inspect_source(source: Path, task: str, limits: Limits) -> SourceFacts:
+async def inspect_source(source: Path, task: str, limits: Limits, *, allow_pickle: bool = False) -> SourceFacts:
     """What `source`, a directory of uploaded files, is. Raises SourceInvalid, or ConversionFailed at the limits."""
     with tempfile.TemporaryDirectory(prefix="conch-inspect-") as scratch:
-        request = ConversionRequest(source=source, task=task)
+        request = ConversionRequest(source=source, task=task, allow_pickle=allow_pickle)
         call = Invocation("inspect", request, limits, Path(scratch))
         return _parsed(SourceFacts, await _run(call, _ignore))
 
 
 async def convert(
-    request: ConversionRequest, output: Path, limits: Limits, on_progress: OnProgress
+    request: ConversionRequest, output: Path, limits: Limits, on_progress: OnProgress, cache: Path | None = None
 ) -> ConversionReport:
     """Convert `request.source` into the directory `output`, which is made and must be empty.
+
+    In `cache` stays what was found out, for another attempt at the same request after a kill.
 
     However it ends, the `invocation.RECORDS` are in `output`: the request, a script to repeat it, the log. Raises
     SourceInvalid or ConversionFailed, and then leaves nothing else.
     """
     output.mkdir(parents=True, exist_ok=True)
-    call = Invocation("convert", request, limits, output.absolute())
+    call = Invocation("convert", request, limits, output.absolute(), cache)
     try:
         report = _parsed(ConversionReport, await _run(call, on_progress))
         check_places(report, call.made)

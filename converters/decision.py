@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from registry.spec.certificate import Latency, Metric, Precision
+from registry.spec.certificate import Arithmetic, Latency, Metric, Size
 
 
 @dataclass(frozen=True)
@@ -15,67 +15,88 @@ class Decision:
     """`reason` is for the owner: one or two sentences with the numbers that decided, and the remedy of a rejection."""
 
     verdict: Literal["certified", "rejected"]
-    precision: Precision
+    arithmetic: Arithmetic
     reason: str
 
 
 def failing(metrics: Sequence[Metric]) -> str:
-    """The metrics below their minimum as a sentence, empty where all pass."""
-    return "; ".join(
-        f"{m.name} is {m.value:.4f} (95 % interval {m.low:.4f} to {m.high:.4f}), "
-        f"{(m.minimum or 0) - m.low:.4f} below the minimum {m.minimum:g}"
-        for m in metrics
-        if not m.passed
-    )
+    """The metrics outside their bounds as a sentence, empty where all pass."""
+    return "; ".join(_shortfall(metric) for metric in metrics if not metric.passed)
+
+
+def _shortfall(metric: Metric) -> str:
+    measured = f"{metric.name} is {metric.value:.4f} (95 % interval {metric.low:.4f} to {metric.high:.4f})"
+    if metric.minimum is not None:
+        return f"{measured}, {metric.minimum - metric.low:.4f} below the minimum {metric.minimum:g}"
+    assert metric.maximum is not None, "a metric without a bound passes"
+    return f"{measured}, {metric.high - metric.maximum:.4f} above the maximum {metric.maximum:g}"
 
 
 def ratios(latency: Sequence[Latency]) -> str:
-    """The measured speed as a phrase: INT8 time over float time for each batch."""
-    return ", ".join(f"{e.ratio:.2f} ({e.rows} × {e.tokens} tokens)" for e in latency)
+    """The measured speed as a phrase: quantized time over float time for each load."""
+    return ", ".join(f"{entry.ratio:.2f} ({entry.load})" for entry in latency)
 
 
-def why_floating(metrics: Sequence[Metric], latency: Sequence[Latency], *, fused: bool) -> str | None:
-    """Why INT8 is not to be published though it is accurate; None where it is, or where accuracy rejects it.
+def objection(
+    arithmetic: Arithmetic, metrics: Sequence[Metric], latency: Sequence[Latency], size: Size, *, fused: bool
+) -> str | None:
+    """Why a candidate is not to be published, as a clause; None where it is.
 
     `fused` says whether the engine runs its products in integers.
     """
-    if failing(metrics):
-        return None
-    if not fused:
-        return "ONNX Runtime does not run this graph's products in integers on this processor"
-    if not is_faster(latency):
-        return f"INT8 is accurate but not faster here: it takes {ratios(latency)} of float's time"
-    return None
-
-
-def is_faster(latency: Sequence[Latency]) -> bool:
-    """Whether quantized is faster over all shapes: the geometric mean of the ratios' upper ends is below 1."""
-    return bool(latency) and math.fsum(math.log(entry.ratio_high) for entry in latency) < 0
-
-
-def quantized(metrics: Sequence[Metric], latency: Sequence[Latency]) -> Decision:
-    """INT8 runs in integers and is faster, or is not accurate: does it agree with the original?"""
     if short := failing(metrics):
-        return Decision(
-            "rejected",
-            Precision.INT8,
-            f"INT8 is over the accuracy budget: {short}. Ask for the precision float32, or bring calibration texts "
-            "like those the model will read (calibration.txt, one text a line).",
-        )
-    return Decision(
-        "certified",
-        Precision.INT8,
-        "INT8 agrees with the FP32 original within the accuracy budget and is faster: it takes "
-        f"{ratios(latency)} of float's time.",
+        return f"it is over the accuracy budget: {short}"
+    if arithmetic is Arithmetic.FLOAT32:
+        return None
+    if arithmetic is Arithmetic.INT8 and not fused:
+        return "no engine here runs this graph's products in integers"
+    if arithmetic is Arithmetic.INT8_WEIGHTS:
+        if size.quantized_bytes >= size.float_bytes or is_slower(latency):
+            return f"it takes {ratios(latency)} of float's time and {_share(size):.2f} of its bytes"
+        return None
+    return (
+        None
+        if is_faster(latency)
+        else f"it is accurate but not faster here: it takes {ratios(latency)} of float's time"
     )
 
 
-def floating(metrics: Sequence[Metric], why: str) -> Decision:
-    """Float is published because of `why`, a clause, if its graph still answers what the original does."""
-    if short := failing(metrics):
-        return Decision(
-            "rejected",
-            Precision.FLOAT32,
-            f"The float graph does not answer what the original does: {short}. Export the model to ONNX yourself.",
-        )
-    return Decision("certified", Precision.FLOAT32, f"Published in float, because {why}.")
+def is_faster(latency: Sequence[Latency]) -> bool:
+    """Whether quantized is faster over all loads: the geometric mean of the ratios' upper ends is below 1."""
+    return bool(latency) and math.fsum(math.log(entry.ratio_high) for entry in latency) < 0
+
+
+def is_slower(latency: Sequence[Latency]) -> bool:
+    """Whether quantized is slower over all loads: the geometric mean of the ratios' lower ends is above 1."""
+    return math.fsum(math.log(entry.ratio_low) for entry in latency) > 0
+
+
+def certified(arithmetic: Arithmetic, latency: Sequence[Latency], size: Size | None, notes: Sequence[str]) -> Decision:
+    """The decision for a candidate to which there is no objection; `notes` are the objections to those before it."""
+    before = f" because {'; '.join(notes)}" if notes else ""
+    if arithmetic is Arithmetic.FLOAT32:
+        return Decision("certified", arithmetic, f"Published in float,{before or ' as it was asked for'}.")
+    assert size is not None, "a quantized candidate has a size"
+    agrees = "agrees with the FP32 original within the accuracy budget"
+    saves = f"it takes {ratios(latency)} of float's time and {_share(size):.2f} of its bytes"
+    if arithmetic is Arithmetic.INT8:
+        return Decision("certified", arithmetic, f"INT8 {agrees} and is faster: {saves}.")
+    what = {
+        Arithmetic.INT8_DYNAMIC: "Dynamic INT8",
+        Arithmetic.INT8_WEIGHTS: "Float arithmetic on INT8 weights",
+        Arithmetic.INT4_WEIGHTS: "Float arithmetic on INT4 weights",
+    }[arithmetic]
+    return Decision("certified", arithmetic, f"{what} {agrees}: {saves}. It is published{before}.")
+
+
+def rejected(arithmetic: Arithmetic, why: str) -> Decision:
+    """Not even float answers what the original does: its graph is not the model."""
+    return Decision(
+        "rejected",
+        arithmetic,
+        f"The float graph does not answer what the original does: {why}. Export the model to ONNX yourself.",
+    )
+
+
+def _share(size: Size) -> float:
+    return size.quantized_bytes / size.float_bytes

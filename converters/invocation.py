@@ -47,13 +47,15 @@ class StoredCall(BaseModel):
 class Invocation:
     """One run of `python -m converters`. `output` is an absolute directory with the records, which are the parent's.
 
-    `made`, a directory in it, is the child's only place to write.
+    `made`, a directory in it, is the child's place to write. So is `cache` where it is given: what a conversion has
+    found out stays there, and another attempt at the same does not find it out again.
     """
 
     command: str
     request: ConversionRequest
     limits: Limits
     output: Path
+    cache: Path | None = None
 
     @property
     def made(self) -> Path:
@@ -68,6 +70,8 @@ class Invocation:
     def prepare(self) -> None:
         """Write `request.json` and `reproduce.sh`, which name no place of this machine, and make the directories."""
         self.scratch.mkdir(parents=True, exist_ok=True)
+        if self.cache is not None:
+            self.cache.mkdir(parents=True, exist_ok=True)
         request = self.request.model_copy(update={"source": Path("source")})
         stored = StoredCall(request=request, limits=self.limits)
         (self.output / REQUEST).write_text(stored.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -79,7 +83,8 @@ class Invocation:
         """The command line of a child that ends when the process `parent` does."""
         places = ("--source", str(self.request.source.absolute()), "--output", str(self.made))
         request = ("--request", str(self.output / REQUEST))
-        return [sys.executable, *_OPTIONS, self.command, *request, *places, "--parent", str(parent)]
+        cache = ("--cache", str(self.cache.absolute())) if self.cache is not None else ()
+        return [sys.executable, *_OPTIONS, self.command, *request, *places, *cache, "--parent", str(parent)]
 
     def environment(self) -> dict[str, str]:
         """Nothing of the parent's: no key and no proxy reaches the child, and no library of it reaches a hub."""

@@ -12,8 +12,9 @@ from converters.errors import SourceInvalid
 from converters.job import Job
 from converters.sources import onnx_file
 from converters.sources.facts import Format, TextFacts
+from converters.sources.graphs import load_graphs
 from converters.steps import batches, prepare
-from converters.steps.run import EngineRefused, open_graph, run
+from converters.steps.run import EngineRefused, open_float, run
 from registry.spec.embedding import normalize, pool
 from registry.spec.text import TextEncoder, Tokens, pad
 
@@ -102,11 +103,11 @@ def _from_torch(job: Job, encoder: TextEncoder, text: TextFacts) -> Original:
 
 
 def _from_onnx(job: Job, encoder: TextEncoder, text: TextFacts) -> Original:
-    graph = prepare.clean(onnx_file.load(job.request.source))
+    graph = prepare.clean(load_graphs(job.request.source, job.facts, job.request.threads)["model"])
     path = job.scratch("original") / "model.onnx"
     onnx.save(graph, path)
     try:
-        session = open_graph(path, job.request.threads)
+        session = open_float(path, job.request.threads)
     except EngineRefused as error:
         raise SourceInvalid(
             "ONNX Runtime does not open model.onnx.", "Check it with onnx.checker and onnxruntime, and export it again."

@@ -14,7 +14,7 @@ class ConversionReport(BaseModel):
     """The outcome of a conversion that ran to its end; `certificate.verdict` says whether the version may serve.
 
     `signature` is `registry.spec.signature.Signature.to_json()`. `model_directory` holds exactly the files that serve.
-    `canonical` is the INT8 file that other lowerings start from, None for a float version. `probe` is JSON: public
+    `canonical` are the INT8 files that other lowerings start from, none for a float version. `probe` is JSON: public
     `inputs` and the `outputs` the certified graph gave, each `{name: {"datatype", "shape", "data"}}` with the batch
     dimension in front. `isolation` names the walls around the child that held, one each, as it stood when it began.
     """
@@ -25,7 +25,7 @@ class ConversionReport(BaseModel):
     signature: dict[str, Any]
     max_batch: int
     model_directory: Path
-    canonical: Path | None
+    canonical: list[Path]
     probe: Path
     isolation: list[str]
     seconds: float

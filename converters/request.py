@@ -10,18 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from registry.spec.certificate import Precision
 
 
-class AccuracyBudget(BaseModel):
-    """What a certificate demands at the least, of the lower end of each metric's 95 % interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cosine: float = Field(0.98, ge=0, le=1)
-    nearest_kept: float = Field(0.80, ge=0, le=1)
-    rank_correlation: float = Field(0.95, ge=0, le=1)
-
-
 class ConversionRequest(BaseModel):
-    """One conversion. `source` is a directory with the owner's files; the same request gives the same model bytes."""
+    """One conversion. `source` is a directory with the owner's files; the same request gives the same model bytes.
+
+    `budget` replaces bounds of the task's criteria by name: `{"cosine": 0.995}`. `time_limit` is in seconds; the search
+    then ends with the best candidate found so far. `allow_pickle` opens formats that can carry a pickle (TorchScript,
+    .pt2), which is the operator's to decide. `check_tensorrt` compiles the canonical file with TensorRT-RTX, where that
+    is installed, to see whether a GPU would take it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +26,10 @@ class ConversionRequest(BaseModel):
     precision: Precision = Precision.INT8
     threads: int = Field(2, ge=1, le=256)
     seed: int = Field(0, ge=0, lt=2**32)
-    budget: AccuracyBudget = AccuracyBudget()
+    budget: dict[str, float] = {}
+    time_limit: float | None = Field(None, gt=0)
+    allow_pickle: bool = False
+    check_tensorrt: bool = False
 
 
 @dataclass(frozen=True)

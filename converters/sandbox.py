@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Confinement:
         ]
 
 
-def confine(limits: Limits, parent: int, source: Path, output: Path) -> Confinement:
-    """Die with `parent`, stay within `limits`, read `source`, write `output`, reach nothing else.
+def confine(limits: Limits, parent: int, source: Path, writable: Sequence[Path]) -> Confinement:
+    """Die with `parent`, stay within `limits`, read `source`, write `writable`, reach nothing else.
 
     RLIMIT_DATA counts what is allocated and not what is mapped from files, so that weights read in place are free.
     RLIMIT_NPROC would count everything its user runs and spare root: the filter refuses processes instead, and the
@@ -69,7 +70,7 @@ def confine(limits: Limits, parent: int, source: Path, output: Path) -> Confinem
     network = _leave_network(libc)
     python = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
     readable = [*map(Path, (*_SYSTEM, *python)), *_packages(), source]
-    version = landlock.restrict(readable, [output, *map(Path, _DEVICES)])
+    version = landlock.restrict(readable, [*writable, *map(Path, _DEVICES)])
     return Confinement(version, network, seccomp.restrict(), limits)
 
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
 import hub.artefacts.endpoints
+import hub.catalogue.certificates
 import hub.catalogue.endpoints
 import hub.inference.endpoints
 import hub.jobs.endpoints
@@ -39,6 +40,7 @@ from hub.settings import (
     HttpSettings,
     LimitSettings,
     RedisSettings,
+    SourceSettings,
     StoreSettings,
     TritonSettings,
 )
@@ -54,6 +56,7 @@ _ROUTERS = (
     hub.tenants.endpoints.router,
     hub.artefacts.endpoints.router,
     hub.catalogue.endpoints.router,
+    hub.catalogue.certificates.router,
     hub.jobs.endpoints.router,
     hub.metering.endpoints.router,
     hub.observability.endpoints.router,
@@ -70,6 +73,7 @@ class Settings:
     redis: RedisSettings = field(default_factory=RedisSettings)
     triton: TritonSettings = field(default_factory=TritonSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    sources: SourceSettings = field(default_factory=SourceSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
 
 
@@ -132,7 +136,9 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
             state.authenticator = Authenticator(database, settings.limits.default_requests_per_minute)
             state.limiter = RequestLimiter(redis)
             state.plane = InferencePlane(Resolver(database), Coalescer(pool), meter, metrics)
-            state.versions = VersionRegistration(database, store, settings.store.work_directory)
+            state.versions = VersionRegistration(
+                database, store, settings.store.work_directory, allow_pickle=settings.sources.allow_pickle
+            )
             state.health = Health(database, redis, pool, reconciler)
             yield
 

@@ -87,12 +87,37 @@ class StoreSettings(_Settings):
     work_directory: Path = Field(..., description="Directory for conversions that are under way.")
 
 
-class JobSettings(_Settings):
-    """Conversions and their limits."""
+class SourceSettings(_Settings):
+    """What may be handed in as a model."""
+
+    allow_pickle: bool = Field(
+        False,
+        description="Whether formats that can carry a pickle (TorchScript, .pt2) are opened, in the sandboxed child. A "
+        "pickle is a program: allow it where you know who uploads.",
+    )
+
+
+class ConversionLimits(_Settings):
+    """What a conversion may use."""
 
     conversion_seconds: float = Field(3600, gt=0, description="A conversion that takes longer is stopped.")
     conversion_memory_bytes: int = Field(
         12 * 1024**3, ge=1024**3, description="A conversion that allocates more is stopped."
+    )
+
+
+class JobSettings(ConversionLimits):
+    """Conversions and their limits."""
+
+    signing_key: Path = Field(
+        ...,
+        description="File of the Ed25519 key that signs certificates; made where it is not there. Keep it: with it "
+        "goes the proof of what was signed.",
+    )
+    mlflow_directory: Path | None = Field(
+        None,
+        description="Directory of an MLflow store of Conch's own, for where `MLFLOW_TRACKING_URI` is not set. With "
+        "neither, conversions are no runs and models cannot be named by `models:/`.",
     )
     job_lease_seconds: float = Field(
         30, gt=1, description="A worker that has not been heard of for this long loses its job to another."
@@ -108,6 +133,18 @@ class LimitSettings(_Settings):
     )
 
 
+class MlflowSettings(_Settings):
+    """MLflow, whose models can be converted and where conversions are recorded."""
+
+    model_config = SettingsConfigDict(env_prefix="MLFLOW_")  # the variable is MLflow's own, and MLflow reads it, too
+
+    tracking_uri: SecretStr | None = Field(
+        None,
+        description="MLflow as a URL, `http://host:5000`. Without it the store in `CONCH_MLFLOW_DIRECTORY` is used. "
+        "Credentials are MLflow's own variables, such as `MLFLOW_TRACKING_TOKEN`.",
+    )
+
+
 class LogSettings(_Settings):
     """What the processes write to standard error."""
 
@@ -120,7 +157,9 @@ ALL_SETTINGS: tuple[type[_Settings], ...] = (
     RedisSettings,
     TritonSettings,
     StoreSettings,
+    SourceSettings,
     JobSettings,
     LimitSettings,
+    MlflowSettings,
     LogSettings,
 )

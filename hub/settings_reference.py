@@ -24,15 +24,15 @@ _INTRODUCTION = f"""\
 Generated from `hub/settings.py`; do not edit. To write it anew: `{REGENERATE}`.
 
 Every setting is an environment variable. It is read once, when a process starts; a value that does not fit ends the
-process with one line that names the variable. `conch serve` needs every variable below that is marked as required,
-`conch worker` all of them but `CONCH_REDIS_URL`. `conch up` needs none: it makes its own `CONCH_DATABASE_URL`,
-`CONCH_REDIS_URL`, `CONCH_TRITON_URLS`, `CONCH_TRITON_KEY`, `CONCH_TRITON_METRICS_URLS`, `CONCH_MODEL_REPOSITORY`,
-`CONCH_ARTEFACT_STORE` and `CONCH_WORK_DIRECTORY`. Where you set `CONCH_DATABASE_URL`, `CONCH_REDIS_URL` or
-`CONCH_TRITON_URLS` (the last one together with `CONCH_MODEL_REPOSITORY`), `conch up` uses your server and starts none
-of its own.
+process with one line that names the variable. `conch serve` needs every variable below that is marked as required
+but `CONCH_SIGNING_KEY`, `conch worker` all of them but `CONCH_REDIS_URL`. `conch up` needs none: it makes its own
+`CONCH_DATABASE_URL`, `CONCH_REDIS_URL`, `CONCH_TRITON_URLS`, `CONCH_TRITON_KEY`, `CONCH_TRITON_METRICS_URLS`,
+`CONCH_MODEL_REPOSITORY`, `CONCH_ARTEFACT_STORE`, `CONCH_WORK_DIRECTORY`, `CONCH_SIGNING_KEY` and
+`CONCH_MLFLOW_DIRECTORY`. Where you set `CONCH_DATABASE_URL`, `CONCH_REDIS_URL` or `CONCH_TRITON_URLS` (the last one
+together with `CONCH_MODEL_REPOSITORY`), `conch up` uses your server and starts none of its own.
 """
 
-_TYPES = {str: "text", int: "integer", float: "number", Path: "path", SecretStr: "text, secret"}
+_TYPES = {bool: "true or false", str: "text", int: "integer", float: "number", Path: "path", SecretStr: "text, secret"}
 _BOUNDS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
 _BYTE_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 

@@ -6,13 +6,24 @@ import asyncio
 import signal
 
 from hub.conversion.conversion import Conversion
+from hub.conversion.papers import Papers
 from hub.conversion.publication import Publication
+from hub.conversion.sources import Sources
 from hub.conversion.worker import Worker
 from hub.logging import configure
 from hub.serving.pool import TritonPool
-from hub.settings import DatabaseSettings, JobSettings, LogSettings, StoreSettings, TritonSettings
+from hub.settings import (
+    DatabaseSettings,
+    JobSettings,
+    LogSettings,
+    MlflowSettings,
+    SourceSettings,
+    StoreSettings,
+    TritonSettings,
+)
 from registry.database import Database
 from registry.store import LocalStore
+from registry.tracking import Tracking, tracking
 
 
 def run() -> None:
@@ -29,7 +40,14 @@ async def _run() -> None:
     pool = TritonPool(triton_settings.triton_urls, key.get_secret_value() if key else None)
     store = LocalStore(store_settings.artefact_store)
     publication = Publication(triton_settings, database, store, pool)
-    worker = Worker(database, Conversion(database, store, publication, store_settings, jobs), jobs)
+    mlflow = _tracking(jobs)
+    allow_pickle = SourceSettings().allow_pickle
+    sources = Sources(database, store, mlflow, allow_pickle=allow_pickle)
+    papers = Papers.open(jobs.signing_key, mlflow)
+    conversion = Conversion(
+        database, store, publication, sources, papers, store_settings, jobs, allow_pickle=allow_pickle
+    )
+    worker = Worker(database, conversion, jobs)
     task = asyncio.create_task(worker.run())
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, task.cancel)
@@ -40,3 +58,10 @@ async def _run() -> None:
     finally:
         await pool.close()
         await database.close()
+
+
+def _tracking(jobs: JobSettings) -> Tracking | None:
+    uri = MlflowSettings().tracking_uri
+    if uri is None and jobs.mlflow_directory is None:
+        return None
+    return tracking(jobs.mlflow_directory or jobs.signing_key.parent, uri.get_secret_value() if uri else None)

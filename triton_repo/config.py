@@ -14,7 +14,8 @@ from tritonclient.grpc import model_config_pb2 as pb
 from registry.spec.signature import DataType, Signature, TensorSpec
 from registry.spec.task import USAGE_OUTPUT
 
-_USAGE = TensorSpec(USAGE_OUTPUT, DataType.INT64, (-1,))
+USAGE = TensorSpec(USAGE_OUTPUT, DataType.INT64, (-1,))
+"""What every runtime model counts beside its outputs."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,34 @@ def render(config: ModelConfig) -> str:
 
 def parse(text: str) -> ModelConfig:
     """Read what `render` wrote. Raises ValueError for text that says anything a `ModelConfig` cannot."""
-    try:
-        message = text_format.Parse(text, pb.ModelConfig())
-    except text_format.ParseError as error:
-        raise ValueError(f"not a model configuration: {error}") from error
+    message = read_message(text)
     config = _from_message(message)
     if _to_message(config) != message:
         raise ValueError(f"the configuration of {message.name!r} has settings this package does not write")
     return config
+
+
+def read_message(text: str) -> pb.ModelConfig:
+    """The message that a `config.pbtxt` says. Raises ValueError for a text that is none."""
+    try:
+        return text_format.Parse(text, pb.ModelConfig())
+    except text_format.ParseError as error:
+        raise ValueError(f"not a model configuration: {error}") from error
+
+
+def inputs_of(tensors: Iterable[TensorSpec]) -> list[pb.ModelInput]:
+    """Tensors as a configuration writes its inputs."""
+    return [pb.ModelInput(name=t.name, data_type=_code(t.datatype), dims=t.shape) for t in tensors]
+
+
+def outputs_of(tensors: Iterable[TensorSpec]) -> list[pb.ModelOutput]:
+    """Tensors as a configuration writes its outputs."""
+    return [pb.ModelOutput(name=t.name, data_type=_code(t.datatype), dims=t.shape) for t in tensors]
+
+
+def tensors_of(messages: Iterable[pb.ModelInput | pb.ModelOutput]) -> tuple[TensorSpec, ...]:
+    """The inverse of `inputs_of` and of `outputs_of`."""
+    return tuple(TensorSpec(m.name, _datatype(m.data_type), tuple(m.dims)) for m in messages)
 
 
 def _to_message(config: ModelConfig) -> pb.ModelConfig:
@@ -68,13 +89,13 @@ def _to_message(config: ModelConfig) -> pb.ModelConfig:
         batching.default_queue_policy.timeout_action = pb.ModelQueuePolicy.REJECT
         batching.default_queue_policy.allow_timeout_override = True
         batching.default_queue_policy.max_queue_size = config.max_queue_size
-    outputs = (*config.signature.outputs, _USAGE) if config.usage else config.signature.outputs
+    outputs = (*config.signature.outputs, USAGE) if config.usage else config.signature.outputs
     return pb.ModelConfig(
         name=config.name,
         backend="python",
         max_batch_size=config.max_batch,
-        input=[pb.ModelInput(name=t.name, data_type=_code(t.datatype), dims=t.shape) for t in config.signature.inputs],
-        output=[pb.ModelOutput(name=t.name, data_type=_code(t.datatype), dims=t.shape) for t in outputs],
+        input=inputs_of(config.signature.inputs),
+        output=outputs_of(outputs),
         instance_group=[pb.ModelInstanceGroup(count=config.instances, kind=pb.ModelInstanceGroup.KIND_CPU)],
         dynamic_batching=batching,
         parameters={key: pb.ModelParameter(string_value=config.parameters[key]) for key in sorted(config.parameters)},
@@ -82,12 +103,12 @@ def _to_message(config: ModelConfig) -> pb.ModelConfig:
 
 
 def _from_message(message: pb.ModelConfig) -> ModelConfig:
-    outputs = _tensors(message.output)
-    usage = bool(outputs) and outputs[-1] == _USAGE
+    outputs = tensors_of(message.output)
+    usage = bool(outputs) and outputs[-1] == USAGE
     batching = message.dynamic_batching
     return ModelConfig(
         name=message.name,
-        signature=Signature(_tensors(message.input), outputs[:-1] if usage else outputs),
+        signature=Signature(tensors_of(message.input), outputs[:-1] if usage else outputs),
         max_batch=message.max_batch_size,
         usage=usage,
         max_queue_delay_us=batching.max_queue_delay_microseconds,
@@ -96,10 +117,6 @@ def _from_message(message: pb.ModelConfig) -> ModelConfig:
         instances=message.instance_group[0].count if message.instance_group else 0,
         parameters={key: value.string_value for key, value in message.parameters.items()},
     )
-
-
-def _tensors(messages: Iterable[pb.ModelInput | pb.ModelOutput]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(m.name, _datatype(m.data_type), tuple(m.dims)) for m in messages)
 
 
 def _code(datatype: DataType) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import itertools
 import random
 import sysconfig
 from collections.abc import Iterable
@@ -18,7 +17,9 @@ from pathlib import Path
 from converters.samples.prose import paragraphs
 from registry.spec.certificate import Data
 
-_HELD_OUT_PACKAGES = ("numpy", "networkx", "jinja2")  # what the extra `convert` always brings
+# What the extra `convert` always brings; each text is of one package, and each package is in one set.
+_HELD_OUT_PACKAGES = ("numpy", "networkx", "jinja2")
+_SELECTION_PACKAGES = ("torch", "huggingface_hub", "sympy")
 _PASSAGE_WORDS = (40, 80, 120, 200)
 
 
@@ -42,17 +43,20 @@ def calibration_texts(seed: int, sentences: int = 192, passages: int = 64) -> Te
     return Texts(tuple(texts), "English prose: sentences and passages from the docstrings of Python's standard library")
 
 
-def own_texts(path: Path, count: int = 512) -> Texts:
-    """The owner's calibration texts, one a line, at most `count` of them and 10,000 characters of each."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        lines = [line.strip()[:10_000] for line in itertools.islice(file, 100_000)]
-    kept = [line for line in dict.fromkeys(lines) if line][:count]
-    return Texts(tuple(kept), f"The owner's own texts, {path.name}")
+def selection_texts(seed: int, without: Texts, sentences: int = 512, passages: int = 24) -> Texts:
+    """Texts to choose by, out of the docstrings of packages that neither calibration nor judgement reads."""
+    return _package_texts("selection", _SELECTION_PACKAGES, seed, without, sentences, passages)
 
 
 def held_out_texts(seed: int, without: Texts, sentences: int = 512, passages: int = 64) -> Texts:
     """Texts out of the docstrings of installed packages; a sentence that `without` contains does not appear."""
-    found = [name for name in _HELD_OUT_PACKAGES if importlib.util.find_spec(name) is not None]
+    return _package_texts("held out", _HELD_OUT_PACKAGES, seed, without, sentences, passages)
+
+
+def _package_texts(
+    purpose: str, packages: tuple[str, ...], seed: int, without: Texts, sentences: int, passages: int
+) -> Texts:
+    found = [name for name in packages if importlib.util.find_spec(name) is not None]
     seen = "\n".join(without.texts)
     blocks = [
         block
@@ -60,7 +64,7 @@ def held_out_texts(seed: int, without: Texts, sentences: int = 512, passages: in
         for block in paragraphs(_package_directory(name), seed)
         if not any(sentence in seen for sentence in block)
     ]
-    texts = _sample(blocks, _rng("held out", seed), sentences, passages)
+    texts = _sample(blocks, _rng(purpose, seed), sentences, passages)
     source = ", ".join(found)
     return Texts(tuple(texts), f"English prose: sentences and passages from the docstrings of {source}")
 

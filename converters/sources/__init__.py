@@ -1,1 +1,4 @@
-"""Inspection of what an owner hands in: parsed and measured here, never executed."""
+"""What an owner hands in: inspection parses and measures it and never executes it.
+
+Only `torch_program` loads programs, after inspection, in the child, and where the operator allows it.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,11 @@ class Format(StrEnum):
 
     HUGGINGFACE = "huggingface"
     ONNX = "onnx"
+    ONNX_BUNDLE = "onnx-bundle"
+    TORCH_EXPORT = "torch-export"
+    TORCHSCRIPT = "torchscript"
+    GGUF = "gguf"
+    CTRANSLATE2 = "ctranslate2"
 
 
 class TextFacts(BaseModel):
@@ -27,8 +33,41 @@ class TextFacts(BaseModel):
     dimensions: int | None
 
 
+class ChatFacts(BaseModel):
+    """A language model: tokens it reads at most and knows, layers, and how a conversation becomes a prompt.
+
+    `chat_template` is the owner's Jinja source, to be rendered in a sandbox only; None where the source has none.
+    `weights` are the elements by the datatype they are stored in.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    max_tokens: int
+    vocabulary: int
+    layers: int
+    chat_template: str | None
+    weights: Mapping[str, int]
+
+
+class SpeechFacts(BaseModel):
+    """A speech recogniser of Whisper's shape; `weights` are the elements by the datatype they are stored in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mel_bins: int
+    vocabulary: int
+    multilingual: bool
+    encoder_layers: int
+    decoder_layers: int
+    weights: Mapping[str, int]
+
+
 class SourceFacts(BaseModel):
-    """A source that passed inspection. `size` is in bytes, over all its files; `text` is for the task `embedding`."""
+    """A source that passed inspection. `size` is in bytes, over all its files.
+
+    `files` are the model's own by part, relative to the source: most formats have only the part `model`. `text` is for
+    the task `embedding`, `chat` for `chat`, `speech` for `transcription`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,4 +76,7 @@ class SourceFacts(BaseModel):
     architecture: str
     parameters: int
     size: int
-    text: TextFacts | None
+    files: Mapping[str, str] = {}
+    text: TextFacts | None = None
+    chat: ChatFacts | None = None
+    speech: SpeechFacts | None = None

@@ -10,6 +10,7 @@ from converters.errors import SourceInvalid
 
 JSON_BYTES = 64 * 1024**2  # the largest tokenizer.json in use has 33 MB
 _MOST_FILES = 1000
+_CALIBRATION = {f"calibration.{suffix}" for suffix in ("txt", "jsonl", "parquet", "zip")}
 
 
 def plain_files(directory: Path) -> list[Path]:
@@ -25,6 +26,11 @@ def plain_files(directory: Path) -> list[Path]:
     if not files:
         raise SourceInvalid("The source has no files.", "Upload the model's files before you ask for a conversion.")
     return sorted(files)
+
+
+def is_calibration(name: str) -> bool:
+    """Whether a file of that name at the top of a source is the owner's calibration data, not of the model."""
+    return name in _CALIBRATION
 
 
 def read_object(path: Path, *, required: bool = True) -> dict[str, Any]:

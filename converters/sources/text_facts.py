@@ -13,6 +13,8 @@ from registry.spec.embedding import Pooling
 
 _MOST_TOKENS = 8192  # beyond it one text would fill a whole run of the runtime
 _DEFAULT_TOKENS = 512
+_LARGEST_ID = 2**63  # what a message can show; the model's rows bound it
+_PROBE = "The shell of 1934, ünlike æther\u2009— 貝殻 🐚!"
 _POOLING = {
     "pooling_mode_mean_tokens": Pooling.MEAN,
     "pooling_mode_cls_token": Pooling.CLS,
@@ -32,7 +34,7 @@ def read_text_facts(source: Path, config: dict[str, Any]) -> TextFacts:
 
 
 def check_tokenizer(source: Path, config: dict[str, Any]) -> None:
-    """Raise SourceInvalid where tokenizer.json is missing, is not one, or has ids the model has no row for."""
+    """Raise SourceInvalid where tokenizer.json is missing, cannot read a text, or has ids the model has no row for."""
     tokenizer = read_object(source / "tokenizer.json")
     model = tokenizer.get("model")
     if not isinstance(model, dict) or "vocab" not in model:
@@ -40,23 +42,52 @@ def check_tokenizer(source: Path, config: dict[str, Any]) -> None:
             "tokenizer.json does not describe a tokenizer.", "Upload the tokenizer.json that save_pretrained() writes."
         )
     rows = whole(config.get("vocab_size"), 1, 2**31)
-    added = tokenizer.get("added_tokens") or []
-    largest = max(_ids(model["vocab"]) + [t.get("id", 0) for t in added if isinstance(t, dict)], default=0)
-    if rows is not None and not (isinstance(largest, int) and largest < rows):
+    ids = _ids(model["vocab"]) + _added_ids(tokenizer.get("added_tokens"))
+    if rows is not None and max(ids) >= rows:
         raise SourceInvalid(
-            f"tokenizer.json has token ids up to {largest}, and the model knows {rows}.",
+            f"tokenizer.json has token ids up to {max(ids)}, and the model knows {rows}.",
             "Upload the tokenizer that belongs to the model.",
         )
+    _check_reads(source / "tokenizer.json")
 
 
 def _ids(vocabulary: Any) -> list[int]:
     """The ids of a vocabulary: a mapping to ids, or (Unigram) a list whose positions are the ids."""
-    if isinstance(vocabulary, list):
+    if isinstance(vocabulary, list) and vocabulary:
         return [len(vocabulary) - 1]
     ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else []
-    if not ids or not all(isinstance(number, int) for number in ids):
-        raise SourceInvalid("tokenizer.json has no vocabulary.", "Upload the tokenizer that belongs to the model.")
+    if not ids or any(whole(number, 0, _LARGEST_ID) is None for number in ids):
+        raise SourceInvalid(
+            "tokenizer.json has no vocabulary with an id for each token.",
+            "Upload the tokenizer that belongs to the model.",
+        )
     return ids
+
+
+def _added_ids(added: Any) -> list[int]:
+    tokens = added if isinstance(added, list) else [] if added is None else [added]
+    found = [whole(token.get("id"), 0, _LARGEST_ID) if isinstance(token, dict) else None for token in tokens]
+    ids = [number for number in found if number is not None]
+    if len(ids) < len(tokens):
+        raise SourceInvalid(
+            "tokenizer.json has added tokens without an id.", "Upload the tokenizer that belongs to the model."
+        )
+    return ids
+
+
+def _check_reads(path: Path) -> None:
+    """Open the tokenizer as it will be served, and read a text with words, numbers and signs that it may not know."""
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_file(str(path)).encode(_PROBE)
+    except BaseException as error:  # the library raises Exception itself, and its panics are not even that
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        raise SourceInvalid(
+            "tokenizer.json cannot be opened, or not read a text with.",
+            "Check it with tokenizers.Tokenizer.from_file(), and upload the one that save_pretrained() writes.",
+        ) from error
 
 
 def _max_tokens(source: Path, config: dict[str, Any]) -> int:

@@ -1,33 +1,72 @@
-"""Accuracy against the FP32 original, paired by text, with bootstrap intervals."""
+"""A task's figures against the FP32 original, with bootstrap intervals and the bounds that a budget sets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
-from converters.request import AccuracyBudget
-from converters.steps.bootstrap import interval, mean
+from converters.errors import SourceInvalid
+from converters.steps.bootstrap import weighted_interval
+from converters.subject import Figure
 from registry.spec.certificate import Metric
-from registry.spec.embedding import compare
+from registry.spec.task import Criterion, Task
+
+Bounds = Mapping[str, float]
+"""The bound of each criterion that has one, by name."""
 
 
-def judge(
-    reference: NDArray[np.float32], candidate: NDArray[np.float32], budget: AccuracyBudget, seed: int
-) -> list[Metric]:
-    """The metrics of vectors FP32 [texts, dimensions] against the original's, means over the texts."""
-    if not np.isfinite(candidate).all():
-        candidate = np.zeros_like(candidate)  # vectors that are not numbers agree with nothing
-    agreement = compare(reference, candidate)
-    return [
-        metric("cosine", agreement.cosine, budget.cosine, seed),
-        metric("nearest_kept", agreement.nearest_kept, budget.nearest_kept, seed),
-        metric("rank_correlation", np.nan_to_num(agreement.rank_correlation), budget.rank_correlation, seed),
-    ]
+def bounds(task: Task, budget: Mapping[str, float]) -> dict[str, float]:
+    """The task's bounds with those of the owner's `budget` in their place.
+
+    Raises SourceInvalid for a criterion that the task does not have.
+    """
+    unknown = sorted(set(budget) - {criterion.name for criterion in task.criteria})
+    if unknown:
+        known = ", ".join(criterion.name for criterion in task.criteria)
+        raise SourceInvalid(
+            f"The task {task.name} is not judged by {unknown[0][:50]!r}.", f"Its criteria are: {known or 'none'}."
+        )
+    defaults = {criterion.name: criterion.bound for criterion in task.criteria if criterion.bound is not None}
+    return {**defaults, **budget}
 
 
-def metric(name: str, values: NDArray[np.float64], minimum: float, seed: int) -> Metric:
-    """The mean of one value per text; its 95 % interval is the percentiles of 1,000 resamples of the texts."""
-    low, high = interval(values, mean, seed)
+def metrics(figures: Sequence[Figure], criteria: Sequence[Criterion], limits: Bounds, seed: int) -> list[Metric]:
+    """Each figure as the certificate has it, in the order of the task's criteria."""
+    by_name = {figure.name: figure for figure in figures}
+    return [_metric(by_name[criterion.name], criterion, limits.get(criterion.name), seed) for criterion in criteria]
+
+
+def _metric(figure: Figure, criterion: Criterion, bound: float | None, seed: int) -> Metric:
+    """The weighted mean over the samples; its 95 % interval is the percentiles of 1,000 resamples of them."""
+    values = np.asarray(figure.values, dtype=np.float64)
+    weights = np.ones_like(values) if figure.weights is None else np.asarray(figure.weights, dtype=np.float64)
+    value = float((values * weights).sum() / weights.sum())
+    low, high = weighted_interval(values, weights, seed)
+    higher = criterion.higher_is_better
+    passed = bound is None or (low >= bound if higher else high <= bound)
     return Metric(
-        name=name, value=float(values.mean()), low=low, high=high, minimum=minimum, passed=bool(low >= minimum)
+        name=figure.name,
+        value=value,
+        low=low,
+        high=high,
+        minimum=bound if higher else None,
+        maximum=None if higher else bound,
+        passed=bool(passed),
     )
+
+
+def budget_used(found: Sequence[Metric], criteria: Sequence[Criterion]) -> float:
+    """The share of the accuracy budget that is used by the worst criterion: 0 is FP32 itself, above 1 fails.
+
+    What counts is the end of the interval that the bound is for. A bound that leaves no budget is used up by any
+    difference at all.
+    """
+    higher = {criterion.name: criterion.higher_is_better for criterion in criteria}
+    shares = [0.0]
+    for metric in found:
+        if higher[metric.name] and metric.minimum is not None:
+            shares.append(max(0.0, 1 - metric.low) / max(1 - metric.minimum, 1e-9))
+        elif metric.maximum is not None:
+            shares.append(max(0.0, metric.high) / max(metric.maximum, 1e-9))
+    return max(shares)

@@ -20,6 +20,7 @@ from converters.steps.graph import OPSET
 
 OUTPUT = "token_vectors"  # `last_hidden_state` is a name the graph may use inside, and ONNX Runtime refuses it twice
 
+_UNBUILDABLE = (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 _UNUSED_WEIGHTS = ("pooler.", "embeddings.position_ids")  # no token vector depends on them
 
 
@@ -85,6 +86,7 @@ class _TokenVectors(torch.nn.Module):
 
 
 def _load(source: Path) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModel
 
     try:
@@ -97,7 +99,7 @@ def _load(source: Path) -> Any:
             attn_implementation="eager",  # SDPA exports an IsNaN guard in every layer
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (*_UNBUILDABLE, StrictDataclassError) as error:
         raise SourceInvalid(
             "transformers cannot build this model from its config.json and weights.",
             "Check that AutoModel.from_pretrained() opens it without remote code, or register an ONNX file.",

@@ -11,6 +11,9 @@ from onnx import numpy_helper
 
 OPSET = 20  # the newest that torch exports without the operator Attention, inside which no Q/DQ fits
 
+STANDARD = ("", "ai.onnx")
+"""The domain of ONNX's own operators, in both spellings."""
+
 
 class Graph:
     """A model with its main graph indexed. Rewrites go through its methods, so that the index stays true."""
@@ -23,6 +26,14 @@ class Graph:
                 self._constants[node.output[0]] = node.attribute[0].t
         self._names = {name for node in model.graph.node for name in (*node.input, *node.output)}
         self._names |= set(self._constants) | {value.name for value in (*model.graph.input, *model.graph.output)}
+        self._index()
+
+    def _index(self) -> None:
+        self._producers = {name: node for node in self.model.graph.node for name in node.output}
+        self._consumers: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.model.graph.node:
+            for name in dict.fromkeys(node.input):
+                self._consumers.setdefault(name, []).append(node)
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
@@ -34,13 +45,17 @@ class Graph:
         tensor = self._constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
+    def is_constant(self, name: str) -> bool:
+        """Whether the value is an initializer or a Constant node's."""
+        return name in self._constants
+
     def producer(self, name: str) -> onnx.NodeProto | None:
         """The node that computes a value."""
-        return next((node for node in self.model.graph.node if name in node.output), None)
+        return self._producers.get(name)
 
     def consumers(self, name: str) -> list[onnx.NodeProto]:
-        """The nodes that read a value."""
-        return [node for node in self.model.graph.node if name in node.input]
+        """The nodes of the main graph that read a value."""
+        return self._consumers.get(name, [])
 
     def is_output(self, name: str) -> bool:
         """Whether the value is one that the graph answers."""
@@ -58,7 +73,8 @@ class Graph:
     def add_constant(self, wish: str, value: NDArray[Any]) -> str:
         """Add an initializer and return the name it got."""
         name = self.name(wish)
-        tensor = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        # Not `ascontiguousarray`, which makes a scalar a list of one: TensorRT then runs what it scales in float.
+        tensor = numpy_helper.from_array(np.asarray(value, order="C"), name)
         self.model.graph.initializer.append(tensor)
         self._constants[name] = tensor
         return name
@@ -72,6 +88,19 @@ class Graph:
         del self.model.graph.initializer[:]
         self.model.graph.initializer.extend(kept)
         self._constants = {name: tensor for name, tensor in self._constants.items() if name in used}
+        self._index()
+
+
+def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model of its own, to be rewritten."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def standard_opset(model: onnx.ModelProto) -> int:
+    """The version of the standard operators that the model is written in, 0 where it names none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in STANDARD), 0)
 
 
 def _reads(node: onnx.NodeProto) -> list[str]:

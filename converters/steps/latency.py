@@ -1,78 +1,56 @@
-"""How long a batch takes quantized and in float, measured in turns so that a busy machine disturbs both alike."""
+"""How long a request takes quantized and in float, measured in turns so that a busy machine disturbs both alike."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.steps.batches import feeds
 from converters.steps.bootstrap import interval, median
+from converters.subject import Load, Model
 from registry.spec.certificate import Latency
-from registry.spec.session import open_session
-from registry.spec.text import Tokens
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-SHAPES = ((1, 32), (8, 32), (8, 128))
-"""Rows and tokens of the batches measured."""
-
-_PAIRS = 15
-_SECONDS = 4.0  # a shape stops taking pairs after this long, but not before the fifth
+_PAIRS = 25
+_SECONDS = 4.0  # a load stops taking pairs after this long, but not before the fifth
 _LEAST_PAIRS = 5
 
 
 def measure(
-    floating: Path, quantized: Path, inputs: Sequence[str], max_tokens: int, *, exact_x86: bool, seed: int
+    floating: Model, quantized: Model, loads: Sequence[Load], seed: int, *, pairs: int = _PAIRS
 ) -> list[Latency]:
-    """Latencies of two text encoders with the same `inputs`, on one thread, for each shape the model can take."""
-    slow = open_session(floating, 1, exact_x86=False)
-    fast = open_session(quantized, 1, exact_x86=exact_x86)
-    rng = np.random.default_rng(seed)
-    results = []
-    for rows, tokens in SHAPES:
-        if tokens <= max_tokens:
-            # Which tokens does not matter for the time; small ids exist in every vocabulary.
-            texts = [Tokens(rng.integers(1, 20, tokens).tolist(), 0) for _ in range(rows)]
-            pairs = _pairs(slow, fast, feeds(texts, inputs))
-            results.append(_latency(pairs, rows, tokens, seed))
-    return results
+    """Latencies of two open models with the same parts, on one thread, for each load."""
+    return [_latency(_pairs(floating, quantized, load, pairs), load.label, seed) for load in loads]
 
 
-def _pairs(
-    slow: InferenceSession, fast: InferenceSession, batch: Mapping[str, NDArray[np.int64]]
-) -> NDArray[np.float64]:
+def _pairs(slow: Model, fast: Model, load: Load, most: int) -> NDArray[np.float64]:
     """Milliseconds [pairs, (float, quantized)]; who goes first alternates."""
-    for session in (slow, fast, slow, fast):  # the first runs allocate
-        session.run(None, batch)
+    for model in (slow, fast, slow, fast):  # the first runs allocate
+        _milliseconds(model, load)
     pairs: list[tuple[float, float]] = []
     started = time.monotonic()
-    while len(pairs) < _PAIRS and (len(pairs) < _LEAST_PAIRS or time.monotonic() - started < _SECONDS):
+    while len(pairs) < most and (len(pairs) < _LEAST_PAIRS or time.monotonic() - started < _SECONDS):
         if len(pairs) % 2:
-            quantized_ms, float_ms = _milliseconds(fast, batch), _milliseconds(slow, batch)
+            quantized_ms, float_ms = _milliseconds(fast, load), _milliseconds(slow, load)
         else:
-            float_ms, quantized_ms = _milliseconds(slow, batch), _milliseconds(fast, batch)
+            float_ms, quantized_ms = _milliseconds(slow, load), _milliseconds(fast, load)
         pairs.append((float_ms, quantized_ms))
     return np.array(pairs)
 
 
-def _milliseconds(session: InferenceSession, batch: Mapping[str, NDArray[np.int64]]) -> float:
+def _milliseconds(model: Model, load: Load) -> float:
     started = time.perf_counter()
-    session.run(None, batch)
+    for sample in load.samples:
+        model[sample.part].run(None, sample.feeds)
     return (time.perf_counter() - started) * 1000
 
 
-def _latency(pairs: NDArray[np.float64], rows: int, tokens: int, seed: int) -> Latency:
+def _latency(pairs: NDArray[np.float64], label: str, seed: int) -> Latency:
     ratios = pairs[:, 1] / pairs[:, 0]
     low, high = interval(ratios, median, seed)
     return Latency(
-        rows=rows,
-        tokens=tokens,
+        load=label,
         threads=1,
         float_ms=float(np.median(pairs[:, 0])),
         quantized_ms=float(np.median(pairs[:, 1])),

@@ -1,19 +1,23 @@
-"""A float graph made ready for quantization: clean, in the canonical opset, with what shares an input merged."""
+"""A float graph made ready for quantization: clean, folded, in the canonical opset, shared inputs merged."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper, version_converter
 
-from converters.steps.graph import OPSET, Graph
+from converters.steps.graph import OPSET, STANDARD, Graph, copy_of, standard_opset
+from converters.steps.products import matrix_product
+from registry.spec.session import open_session
+
+_IR_VERSION = 10
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy without what an exporter left behind: stack traces, paths, inferred shapes. The same graph, smaller."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_of(model)
     copy.doc_string, copy.producer_version = "", ""
     copy.graph.doc_string = ""
     del copy.metadata_props[:], copy.graph.metadata_props[:], copy.graph.value_info[:]
@@ -23,38 +27,45 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def prepare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A graph of the same function as `model`, in opset 20, Gemm as MatMul + Add, MatMuls that share an input merged.
+def prepare(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
+    """A graph of the same function as `model`, in opset 20, folded, Gemm as MatMul + Add, shared inputs merged.
 
-    Raises `ValueError` where the graph cannot be brought to the canonical opset.
+    `scratch` is a directory for ONNX Runtime, which folds constants and batch norms. Raises ValueError where the graph
+    cannot be brought to the canonical opset.
     """
-    graph = Graph(_to_opset(clean(model)))
+    graph = Graph(_to_opset(_folded(clean(model), scratch)))
     graph.replace_nodes([new for node in graph.nodes for new in _without_gemm(graph, node)])
     graph.replace_nodes(_merge_shared_inputs(graph))
     return graph.model
 
 
-def weight(graph: Graph, node: onnx.NodeProto) -> NDArray[np.float32] | None:
-    """The constant FP32 weights [K, N] of a MatMul, None for any other node."""
-    if node.op_type != "MatMul" or node.domain not in ("", "ai.onnx"):
-        return None
-    value = graph.constant(node.input[1])
-    if value is None or value.ndim != 2 or value.dtype != np.float32 or graph.constant(node.input[0]) is not None:
-        return None
-    return value.astype(np.float32, copy=False)
+def _folded(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
+    """What ONNX Runtime's basic optimisations leave: the same function in standard operators."""
+    source, target = scratch / "unfolded.onnx", scratch / "folded.onnx"
+    onnx.save(model, source)
+    open_session(source, 1, exact_x86=False, save_optimized=target, level="basic")
+    folded = clean(onnx.load(target))
+    used = {node.domain for node in folded.graph.node}
+    kept = [entry for entry in folded.opset_import if entry.domain in STANDARD or entry.domain in used]
+    del folded.opset_import[:]
+    folded.opset_import.extend(kept)
+    folded.producer_name = ""
+    source.unlink()
+    target.unlink()
+    return folded
 
 
 def _to_opset(model: onnx.ModelProto) -> onnx.ModelProto:
-    version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    version = standard_opset(model)
     if version == OPSET:
-        model.ir_version = min(model.ir_version, 10)
+        model.ir_version = min(model.ir_version, _IR_VERSION)
         return model
     try:
         converted: onnx.ModelProto = version_converter.convert_version(model, OPSET)
     except (RuntimeError, version_converter.ConvertError) as error:
         raise ValueError(f"the graph is in opset {version} and cannot be converted to opset {OPSET}") from error
-    converted.ir_version = 10
-    return converted
+    converted.ir_version = _IR_VERSION
+    return clean(converted)
 
 
 def _without_gemm(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -85,7 +96,7 @@ def _merge_shared_inputs(graph: Graph) -> list[onnx.NodeProto]:
     """Query, key and value as one MatMul + Split: one quantization of the input and one larger, faster product."""
     groups: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.nodes:
-        if weight(graph, node) is not None:
+        if matrix_product(graph, node):
             groups.setdefault(node.input[0], []).append(node)
     merged: dict[str, list[onnx.NodeProto]] = {}
     absorbed: set[str] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ import onnxruntime as ort  # noqa: TID253  (only the child imports this module)
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as engine  # noqa: TID253
 
-from registry.spec.session import open_session
+from registry.spec.session import Feeds, Session, open_session
 
-_REFUSALS = (
+REFUSALS: tuple[type[Exception], ...] = (
     engine.EPFail,
     engine.Fail,
     engine.InvalidArgument,
@@ -20,25 +20,26 @@ _REFUSALS = (
     engine.InvalidProtobuf,
     engine.NotImplemented,
     engine.RuntimeException,
+    ValueError,  # wrong names and shapes; OpenVINO's Refused is one
 )
+"""What an engine raises where it does not take a graph or its inputs."""
 
 
 class EngineRefused(Exception):
-    """ONNX Runtime did not open the graph, or did not take the inputs."""
+    """An engine did not open the graph, or did not take the inputs."""
 
 
-def open_graph(path: Path, threads: int) -> ort.InferenceSession:
-    """Open a float graph. Raises EngineRefused."""
+def open_float(path: Path, threads: int) -> ort.InferenceSession:
+    """Open a float graph in ONNX Runtime. Raises EngineRefused."""
     try:
         return open_session(path, threads, exact_x86=False)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise EngineRefused(str(error)) from error
 
 
-def run(session: ort.InferenceSession, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """The values of `outputs`. Raises EngineRefused."""
+def run(session: Session, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
+    """The values of `outputs`, of all of the graph's where None. Raises EngineRefused."""
     try:
-        values: list[NDArray[Any]] = session.run(list(outputs), dict(feeds))
-    except (*_REFUSALS, ValueError) as error:
+        return session.run(outputs, dict(feeds))
+    except REFUSALS as error:
         raise EngineRefused(str(error)) from error
-    return values

@@ -52,7 +52,8 @@ async def register_model(session: WriteSession, tenant_id: UUID, new: NewModel) 
 class VersionRegistration:
     """Registers versions: looks at the files in a process of its own before anything is written."""
 
-    def __init__(self, database: Database, store: ArtefactStore, work_directory: Path) -> None:
+    def __init__(self, database: Database, store: ArtefactStore, work_directory: Path, *, allow_pickle: bool) -> None:
+        self._allow_pickle = allow_pickle
         self._database = database
         self._store = store
         self._work_directory = work_directory
@@ -65,10 +66,12 @@ class VersionRegistration:
         transactions, because inspecting files takes seconds and must not hold a connection.
         """
         model = await self._check_files(tenant_id, name, new)
-        async with self._places:
-            await self._inspect(model.task, new)
+        _check_budget(model.task, new)
+        if new.files:  # what MLflow has is fetched and inspected by the job
+            async with self._places:
+                await self._inspect(model.task, new)
         async with self._database.write() as session:
-            version = await repository.add_version(session, model, new.precision, new.files)
+            version = await repository.add_version(session, model, new)
             job = queue.enqueue(session, tenant_id, version.id)
         return version, job
 
@@ -93,13 +96,25 @@ class VersionRegistration:
             source = Path(directory) / "source"
             await place_files(self._store, new.files, source)
             try:
-                await inspect_source(source, task, _INSPECTION)
+                await inspect_source(source, task, _INSPECTION, allow_pickle=self._allow_pickle)
             except SourceInvalid as error:
                 raise Unprocessable(
                     error.message, param="files", reason="source_invalid", remedy=error.remedy
                 ) from error
             except ConversionFailed as error:
                 raise Unavailable(error.message, reason="inspection", remedy=error.remedy) from error
+
+
+def _check_budget(task: str, new: NewVersion) -> None:
+    known = [criterion.name for criterion in TASKS[task].criteria]
+    unknown = sorted(set(new.budget) - set(known))
+    if unknown:
+        raise Unprocessable(
+            f"The task {task} is not judged by {unknown[0]!r}.",
+            param="budget",
+            reason="unknown_criterion",
+            remedy=f"Its criteria are {', '.join(known)}.",
+        )
 
 
 async def place_files(store: ArtefactStore, files: dict[str, str], directory: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.orm import selectinload
 
+from hub.catalogue.schemas import NewVersion
 from registry.database import ReadSession, WriteSession
 from registry.ids import new_id
-from registry.spec.certificate import Precision
 from registry.spec.names import ModelReference
 from registry.tables import FileRole, Model, Tenant, Version, VersionFile, VersionState, Visibility
 
@@ -40,7 +40,7 @@ async def own_model(session: ReadSession, tenant_id: UUID, name: str) -> Model |
     return await session.scalar(select(Model).where(Model.tenant_id == tenant_id, Model.name == name))
 
 
-async def add_version(session: WriteSession, model: Model, precision: Precision, files: Mapping[str, str]) -> Version:
+async def add_version(session: WriteSession, model: Model, new: NewVersion) -> Version:
     """A new version under the model's next number; the model's row is locked, so that no number is given twice."""
     await session.execute(select(Model.id).where(Model.id == model.id).with_for_update())
     latest = await session.scalar(select(func.max(Version.number)).where(Version.model_id == model.id))
@@ -50,14 +50,17 @@ async def add_version(session: WriteSession, model: Model, precision: Precision,
         model_id=model.id,
         number=(latest or 0) + 1,
         state=VersionState.REGISTERED,
-        precision=precision,
+        precision=new.precision,
+        budget=new.budget,
+        time_limit=new.time_limit_seconds,
+        source_uri=new.source_uri,
         serving_name=f"v{version_id.hex}",
     )
     session.add(version)
     await session.flush()
     session.add_all(
         VersionFile(version_id=version_id, role=FileRole.SOURCE, path=path, sha256=sha256)
-        for path, sha256 in files.items()
+        for path, sha256 in new.files.items()
     )
     await session.flush()
     await session.refresh(version)

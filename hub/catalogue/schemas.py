@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from hub.billing.prices import MAX_NANO_AMOUNT
 from hub.http.pages import Page
@@ -14,7 +14,7 @@ from hub.jobs.schemas import Failure
 from hub.tenants.schemas import Name
 from registry.spec.certificate import Certificate, Precision
 from registry.spec.names import FILE_PATTERN, SHA256_PATTERN
-from registry.spec.tasks import TASKS
+from registry.spec.tasks import SERVED
 from registry.tables import VersionState, Visibility
 
 NanoAmount = Annotated[int, Field(strict=True, ge=0, le=MAX_NANO_AMOUNT)]
@@ -27,8 +27,8 @@ Prices = Annotated[
 
 
 def _known_task(name: str) -> str:
-    if name not in TASKS:
-        raise ValueError(f"the tasks are {', '.join(TASKS)}")
+    if name not in SERVED:
+        raise ValueError(f"the tasks are {', '.join(SERVED)}")
     return name
 
 
@@ -52,6 +52,9 @@ def _no_file_is_a_folder(files: dict[str, str]) -> dict[str, str]:
 
 
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
+SOURCE_URI_PATTERN = r"^(models|runs):/[A-Za-z0-9_@./ -]+$"
+Criterion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
+Bound = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class NewModel(BaseModel):
@@ -62,7 +65,7 @@ class NewModel(BaseModel):
     name: Name = Field(description="Unique within the tenant.")
     task: Annotated[str, AfterValidator(_known_task)] = Field(
         description="What the model does; fixes its inputs, outputs and billed units.",
-        json_schema_extra={"enum": list(TASKS)},
+        json_schema_extra={"enum": list(SERVED)},
     )
     prices: Prices
     visibility: Visibility = Field(Visibility.PRIVATE, description="Who may call it.")
@@ -96,12 +99,32 @@ class NewVersion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     files: Annotated[dict[FilePath, Sha256], AfterValidator(_no_file_is_a_folder)] = Field(
-        min_length=1, max_length=64, description="Path in the model's directory to the SHA-256 that the upload gave."
+        {},
+        max_length=64,
+        description="Path in the model's directory to the SHA-256 that the upload gave. `calibration.jsonl` (or .txt, "
+        ".parquet, .zip) holds your own samples.",
+    )
+    source_uri: Annotated[str, StringConstraints(max_length=1024, pattern=SOURCE_URI_PATTERN)] | None = Field(
+        None,
+        description="Where MLflow has the model, in place of files: `models:/name/3`, `models:/name@alias`, `runs:/…`.",
+    )
+    budget: Annotated[dict[Criterion, Bound], Field(max_length=8)] = Field(
+        {},
+        description='Bounds of the task\'s accuracy criteria in place of its own: `{"cosine": 0.998}`.',
+    )
+    time_limit_seconds: float | None = Field(
+        None, ge=1, le=86400, description="The search ends after this long with the best that it has found."
     )
     precision: Precision = Field(
         Precision.INT8,
         description="`int8` is refused where it would not be accurate; `float32` publishes the model as it is.",
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> NewVersion:
+        if bool(self.files) == (self.source_uri is not None):
+            raise ValueError("a version has either files or a source_uri")
+        return self
 
 
 class TensorOut(BaseModel):

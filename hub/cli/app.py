@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.certificate import certificate
 from hub.cli.extras import fail, needing_extras
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 database = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(database, name="db")
+app.add_typer(certificate, name="certificate")
 
 DataOption = Annotated[Path, typer.Option("--data", help="The directory that holds everything.", file_okay=False)]
 DEFAULT_DATA = Path("data")
@@ -131,6 +133,58 @@ def admin_key(
         from hub.cli.admin_key import run
 
         run(data)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(help="A file, a directory, or MLflow's models:/name/3, models:/name@alias, runs:/id/path."),
+    ],
+    task: Annotated[str, typer.Option(help="What the model does: embedding, detection, ocr, chat, …")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new directory for the result.", file_okay=False)],
+    budget: Annotated[
+        list[str] | None, typer.Option(metavar="CRITERION=NUMBER", help="A bound of accuracy; may be repeated.")
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Samples of yours: .txt, .jsonl, .parquet, or .zip of media.", exists=True, dir_okay=False),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
+    time_limit: Annotated[float | None, typer.Option(min=1, help="Seconds; then the best found so far counts.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which samples are drawn.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the conversion.")] = 1,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Open formats that can carry a program: TorchScript, .pt2.")
+    ] = False,
+    check_tensorrt: Annotated[
+        bool, typer.Option("--check-tensorrt", help="Compile the INT8 file with TensorRT-RTX: would a GPU take it?")
+    ] = False,
+    key: Annotated[
+        Path, typer.Option(help="The key that signs; made where it is not there.", dir_okay=False)
+    ] = DEFAULT_DATA / "signing-key.pem",
+    json: Annotated[bool, typer.Option("--json", help="Print the certificate for programs.")] = False,
+) -> None:
+    """Convert a model to INT8 on this machine and write its certificate; exit code 1 where it is rejected.
+
+    A conversion that was interrupted goes on where it was when it is started again with the same output.
+    """
+    with needing_extras():
+        from hub.cli import convert as command
+
+        request = command.request(
+            {
+                "task": task,
+                "precision": precision,
+                "budget": command.budget(budget or []),
+                "time_limit": time_limit,
+                "seed": seed,
+                "threads": threads,
+                "allow_pickle": allow_pickle,
+                "check_tensorrt": check_tensorrt,
+            }
+        )
+        sys.exit(command.run(command.options(source, output, request, calibration, key), as_json=json))
 
 
 @app.command()

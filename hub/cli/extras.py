@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import typer
 
@@ -24,7 +25,7 @@ def needing_extras() -> Iterator[None]:
         fail(f"{package} is not installed, and this command needs it", install("server", "convert", "embedded"))
 
 
-def fail(message: str, remedy: str) -> None:
+def fail(message: str, remedy: str) -> NoReturn:
     """End the command with one line on standard error and exit code 1."""
     typer.echo(f"conch: {message}; {remedy}", err=True)
     raise typer.Exit(1)

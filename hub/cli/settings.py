@@ -14,15 +14,26 @@ from hub.settings import (
     JobSettings,
     LimitSettings,
     LogSettings,
+    MlflowSettings,
     RedisSettings,
+    SourceSettings,
     StoreSettings,
     TritonSettings,
 )
 
 # What each command reads.
 DATABASE = (DatabaseSettings,)
-SERVE = (HttpSettings, DatabaseSettings, RedisSettings, TritonSettings, StoreSettings, LimitSettings, LogSettings)
-WORKER = (DatabaseSettings, TritonSettings, StoreSettings, JobSettings, LogSettings)
+SERVE = (
+    HttpSettings,
+    DatabaseSettings,
+    RedisSettings,
+    TritonSettings,
+    StoreSettings,
+    SourceSettings,
+    LimitSettings,
+    LogSettings,
+)
+WORKER = (DatabaseSettings, TritonSettings, StoreSettings, SourceSettings, JobSettings, MlflowSettings, LogSettings)
 
 
 def require(kinds: Iterable[type[BaseSettings]]) -> None:
@@ -44,8 +55,9 @@ def _complaints(kind: type[BaseSettings]) -> list[str]:
     lines = []
     for problem in problems:
         name = str(problem["loc"][0])
+        variable = f"{kind.model_config['env_prefix']}{name}".upper()
         if problem["type"] == "missing":
-            lines.append(f"CONCH_{name.upper()} is not set; it is: {kind.model_fields[name].description}")
+            lines.append(f"{variable} is not set; it is: {kind.model_fields[name].description}")
         else:
-            lines.append(f"CONCH_{name.upper()} does not fit; {problem['msg']}")
+            lines.append(f"{variable} does not fit; {problem['msg']}")
     return lines

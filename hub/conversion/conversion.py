@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from converters.child import Limits, Progress, convert
-from converters.invocation import RECORDS
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from hub.artefacts import repository as artefacts
-from hub.catalogue.registration import place_files
 from hub.conversion import repository
+from hub.conversion.converted_files import ConvertedFile, made, records
+from hub.conversion.papers import Papers
 from hub.conversion.publication import Publication, make_live
+from hub.conversion.sources import Sources
 from hub.jobs import queue
 from hub.jobs.models import Job, JobState
 from hub.settings import JobSettings, StoreSettings
 from registry.database import Database
 from registry.store import ArtefactStore
-from registry.tables import FileRole, Version, VersionState
+from registry.tables import Version, VersionState
 from triton_repo.publish import runtime_hash
 
 log = logging.getLogger(__name__)
@@ -40,12 +42,19 @@ class Conversion:
         database: Database,
         store: ArtefactStore,
         publication: Publication,
+        sources: Sources,
+        papers: Papers,
         store_settings: StoreSettings,
         settings: JobSettings,
+        *,
+        allow_pickle: bool,
     ) -> None:
         self._database = database
         self._store = store
         self._publication = publication
+        self._sources = sources
+        self._papers = papers
+        self._allow_pickle = allow_pickle
         self._work_directory = store_settings.work_directory
         self._limits = Limits(settings.conversion_seconds, settings.conversion_memory_bytes)
 
@@ -80,38 +89,39 @@ class Conversion:
     async def _convert(self, version: Version, work: Path, report: Report) -> None:
         async with self._database.write() as session:
             await repository.set_state(session, version.id, VersionState.CONVERTING)
-        source = work / "source"
-        files = {file.path: file.sha256 for file in version.files if file.role is FileRole.SOURCE}
-        await place_files(self._store, files, source)
+        source, output = work / "source", work / "output"
+        await self._sources.place(version, source)
         request = ConversionRequest(
-            source=source, task=version.model.task, precision=version.precision, threads=_THREADS, seed=_SEED
+            source=source,
+            task=version.model.task,
+            precision=version.precision,
+            threads=_THREADS,
+            seed=_SEED,
+            budget=version.budget,
+            time_limit=version.time_limit,
+            allow_pickle=self._allow_pickle,
         )
-        output = work / "output"
+        cache = self._work_directory / f"{version.serving_name}.cache"  # outlives a worker that is killed
         try:
-            found = await convert(request, output, self._limits, report)
+            found = await convert(request, output, self._limits, report, cache)
         finally:
-            await self._keep_record(version, output)
-        await self._record(version, found)
+            await self._store_files(version, records(output))
+        certificate = self._papers.write(found, output)
+        await self._record(version, found, certificate)
+        await self._papers.record(version, found, output, _SEED)
+        await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
 
-    async def _keep_record(self, version: Version, output: Path) -> None:
-        """Keep what says how the conversion went and repeats it, all the more where it failed."""
-        stored = [(path.name, await self._store.put_file(path)) for path in _records(output)]
-        async with self._database.write() as session:
-            for name, artefact in stored:
-                await artefacts.record(session, None, artefact)
-                await repository.add_file(session, version.id, FileRole.CONVERSION, name, artefact.sha256)
-
-    async def _record(self, version: Version, found: ConversionReport) -> None:
-        made = [(FileRole.SERVED, path) for path in sorted(found.model_directory.iterdir())]
-        made.append((FileRole.PROBE, found.probe))
-        if found.canonical is not None:
-            made.append((FileRole.CANONICAL, found.canonical))
-        stored = [(role, path.name, await self._store.put_file(path)) for role, path in made]
-        certified = found.certificate.verdict == "certified"
+    async def _store_files(self, version: Version, files: Iterable[ConvertedFile]) -> None:
+        stored = [(file.role, file.path.name, await self._store.put_file(file.path)) for file in files]
         async with self._database.write() as session:
             for role, name, artefact in stored:
                 await artefacts.record(session, None, artefact)
                 await repository.add_file(session, version.id, role, name, artefact.sha256)
+
+    async def _record(self, version: Version, found: ConversionReport, certificate: list[ConvertedFile]) -> None:
+        await self._store_files(version, [*made(found), *certificate])
+        certified = found.certificate.verdict == "certified"
+        async with self._database.write() as session:
             await repository.record_result(
                 session,
                 version.id,
@@ -122,7 +132,3 @@ class Conversion:
                 runtime_hash=runtime_hash(),
                 failure=None if certified else {"message": found.certificate.reason, "remedy": None},
             )
-
-
-def _records(output: Path) -> list[Path]:
-    return [output / name for name in RECORDS if (output / name).exists()]

@@ -53,6 +53,11 @@ class DataDirectory:
         return self.root / "work"
 
     @property
+    def signing_key(self) -> Path:
+        """The private key that signs certificates; never replaced, or what was signed before could not be told."""
+        return self.root / "signing-key.pem"
+
+    @property
     def run(self) -> Path:
         """What is true of this run only: process records, sockets."""
         return self.root / "run"

@@ -54,6 +54,8 @@ def plan(data: DataDirectory, sockets: Path, host: str, port: int, servers: Exte
     variables = {
         "CONCH_ARTEFACT_STORE": str(data.artefacts),
         "CONCH_WORK_DIRECTORY": str(data.work),
+        "CONCH_SIGNING_KEY": str(data.signing_key),
+        "CONCH_MLFLOW_DIRECTORY": str(data.root),
         **environment.inherited(),
         "CONCH_HOST": host,
         "CONCH_PORT": str(port),

@@ -10,10 +10,34 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Precision(StrEnum):
-    """The arithmetic of the published graph's weight-carrying operators."""
+    """What an owner asks for."""
 
     INT8 = "int8"
     FLOAT32 = "float32"
+
+
+class Arithmetic(StrEnum):
+    """How the weight-carrying operators of a graph are stored and run."""
+
+    INT8 = "int8"
+    """Weights and activations are integers with calibrated scales."""
+    INT8_DYNAMIC = "int8-dynamic"
+    """Weights are integers, activations are scaled anew in every run."""
+    INT8_WEIGHTS = "int8-weights"
+    """Only what is stored is an integer; products run in float."""
+    INT4_WEIGHTS = "int4-weights"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
+class Engine(StrEnum):
+    """What runs the graph."""
+
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+    GENAI = "onnxruntime-genai"
+    CTRANSLATE2 = "ctranslate2"
+    TENSORRT = "tensorrt"
 
 
 class _Part(BaseModel):
@@ -21,13 +45,17 @@ class _Part(BaseModel):
 
 
 class Metric(_Part):
-    """One accuracy figure against FP32 with its 95 % bootstrap interval; it passes where `low` reaches `minimum`."""
+    """One accuracy figure against FP32 with its 95 % bootstrap interval.
+
+    It passes where `low` reaches `minimum` and `high` stays within `maximum`; without either it is only reported.
+    """
 
     name: str
     value: float
     low: float
     high: float
-    minimum: float | None
+    minimum: float | None = None
+    maximum: float | None = None
     passed: bool
 
 
@@ -40,10 +68,13 @@ class Data(_Part):
 
 
 class Latency(_Part):
-    """Paired medians in milliseconds of one batch shape on `threads` threads; `ratio` is quantized over float."""
+    """Paired medians in milliseconds of one batch on `threads` threads; `ratio` is quantized over float.
 
-    rows: int
-    tokens: int | None
+    `load` says what the batch is, such as "8 × 32 tokens" or "1 × 3 × 320 × 320". Float is the original graph in FP32
+    in ONNX Runtime, whichever engine runs the quantized one.
+    """
+
+    load: str
     threads: int
     float_ms: float
     quantized_ms: float
@@ -79,22 +110,85 @@ class Hardware(_Part):
     cores: int
 
 
-class Certificate(_Part):
-    """The verdict on one version. A version without a certificate that says `certified` is never served."""
+class Point(_Part):
+    """A candidate that the search tried: a point of the accuracy–latency curve.
 
-    format: Literal[1] = 1
+    `loss` is the share of the accuracy budget that the worst criterion uses on the selection data: 0 is FP32 itself,
+    above 1 fails. `figures` are the task's, by name, on the same data. The certificate's own accuracy is measured on
+    held-out data that no choice has seen.
+    """
+
+    name: str
+    arithmetic: Arithmetic
+    engine: Engine
+    loss: float
+    figures: dict[str, float]
+    latency_ratio: float | None
+    size_ratio: float
+    passed: bool
+    chosen: bool
+
+
+class Layer(_Part):
+    """Operators that are quantized or left in float together.
+
+    `harm` is the loss with nothing but this layer quantized; None where the search needed no ranking. `reason` says why
+    a layer is float.
+    """
+
+    name: str
+    operators: dict[str, int]
+    arithmetic: Arithmetic
+    harm: float | None
+    reason: str | None
+
+
+class Lowering(_Part):
+    """Another form of the same canonical file, and how far it could be examined on this machine."""
+
+    target: str
+    status: Literal["measured", "built, not run", "checked, not built", "refused"]
+    detail: str
+    sha256: str | None
+
+
+class Lineage(_Part):
+    """SHA-256 from what was handed in to what serves: of a set of files, over each path and content in order."""
+
+    source: str
+    calibration: str | None
+    canonical: str | None
+    served: str
+
+
+class Certificate(_Part):
+    """The verdict on one version. A version without a certificate that says `certified` is never served.
+
+    `selection` is the data that the search chose by, `held_out` what the result was judged on; neither overlaps
+    `calibration`. `curve` has every candidate that was measured, `layers` what is quantized and what is not.
+    """
+
+    format: Literal[2] = 2
     task: str
     verdict: Literal["certified", "rejected"]
-    precision: Precision
+    precision: Arithmetic
     reason: str
     accuracy: list[Metric]
     latency: list[Latency]
     size: Size | None
     operators: Operators | None
+    curve: list[Point] = []
+    layers: list[Layer] = []
+    lowerings: list[Lowering] = []
     calibration: Data | None
+    selection: Data | None = None
     held_out: Data | None
     hardware: Hardware
-    engine: str
+    engine: Engine
+    engine_version: str
+    lineage: Lineage
     versions: dict[str, str]
     files: dict[str, str]
+    seconds: float
+    peak_memory_bytes: int
     created_at: datetime

@@ -10,17 +10,23 @@ from numpy.typing import NDArray
 
 from registry.spec.embedding import TASK, normalize, pool
 from registry.spec.runtime import EmbeddingRuntime
-from registry.spec.session import open_session
+from registry.spec.session import Session, open_graph
 from registry.spec.text import TextEncoder, Tokens, pad
 
 
 class Embedder:
-    """An embedding graph `model.onnx` with its `tokenizer.json` in one directory."""
+    """An embedding graph that is open, with the tokenizer in front and pooling behind."""
 
-    def __init__(self, directory: Path, settings: EmbeddingRuntime, threads: int) -> None:
+    def __init__(self, session: Session, encoder: TextEncoder, settings: EmbeddingRuntime) -> None:
         self.settings = settings
-        self._encoder = TextEncoder(directory / "tokenizer.json", settings.max_tokens)
-        self._session = open_session(directory / "model.onnx", threads, exact_x86=settings.exact_x86)
+        self._encoder = encoder
+        self._session = session
+
+    @classmethod
+    def open(cls, directory: Path, settings: EmbeddingRuntime, threads: int) -> Embedder:
+        """The graph `model` and its `tokenizer.json` in one directory."""
+        session = open_graph(directory, "model", threads, exact_x86=settings.exact_x86)
+        return cls(session, TextEncoder(directory / "tokenizer.json", settings.max_tokens), settings)
 
     def embed(self, texts: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Embed `texts`: vectors FP32 [texts, dimensions] and usage INT64 [texts, units of the task], in order."""

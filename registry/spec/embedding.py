@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.spec.signature import DataType, Signature, TensorSpec
-from registry.spec.task import Modality, Task, Unit
+from registry.spec.task import Criterion, Modality, Task, Unit
 
 TASK = Task(
     name="embedding",
@@ -24,6 +24,11 @@ TASK = Task(
     units=(
         Unit("input_tokens", billed=True, meaning="tokens the model read, special tokens included"),
         Unit("truncated_tokens", billed=False, meaning="tokens beyond the model's limit that were not read"),
+    ),
+    criteria=(
+        Criterion("cosine", "cosine between a text's vector and the original's", 0.995),
+        Criterion("nearest_kept", "share of texts whose nearest other text stayed the same", 0.92),
+        Criterion("rank_correlation", "Spearman's, between a text's similarities to all others", 0.995),
     ),
 )
 

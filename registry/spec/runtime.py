@@ -1,4 +1,8 @@
-"""`runtime.json`: what the code inside Triton needs to know about the graph it runs."""
+"""`runtime.json`: what the code inside Triton needs to know about the graph it runs.
+
+`hardware_class` is the only class of processor that an INT8 graph may serve on; a float graph serves everywhere and has
+none.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ class EmbeddingRuntime:
     normalize: bool
     exact_x86: bool
     batch_tokens: int = 4096
+    hardware_class: str = ""
     task: str = "embedding"
 
 
@@ -34,6 +39,7 @@ class TensorRuntime:
     """Settings of a published tensor model: `model.onnx` lies beside it."""
 
     exact_x86: bool
+    hardware_class: str = ""
     task: str = "tensor"
 
 

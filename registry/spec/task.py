@@ -29,14 +29,29 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Criterion:
+    """One figure by which a converted model is judged against its FP32 original, as the task is used.
+
+    `bound` is what a certificate demands by default of the figure's 95 % interval: of its lower end where higher is
+    better, else of its upper end. None is reported and decides nothing.
+    """
+
+    name: str
+    meaning: str
+    bound: float | None
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
 class Task:
-    """A task fixes the modality of inputs and outputs and the units a model of that task reports."""
+    """A task fixes the modality of inputs and outputs, the units a model reports, and how its accuracy is judged."""
 
     name: str
     title: str
     input: Modality
     output: Modality
     units: tuple[Unit, ...]
+    criteria: tuple[Criterion, ...] = ()
 
     @property
     def billed_units(self) -> tuple[str, ...]:

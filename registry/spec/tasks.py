@@ -1,11 +1,26 @@
-"""The tasks Conch serves, by name."""
+"""The tasks Conch knows, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from registry.spec import embedding, tensor
+from registry.spec import (
+    chat,
+    classification,
+    detection,
+    embedding,
+    ocr,
+    speech,
+    tensor,
+    voice_activity,
+)
 from registry.spec.task import Task
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (embedding.TASK, tensor.TASK)})
+_MODULES = (embedding, tensor, classification, detection, ocr, voice_activity, speech, chat)
+
+TASKS: Mapping[str, Task] = MappingProxyType({module.TASK.name: module.TASK for module in _MODULES})
+"""What models can be converted for."""
+
+SERVED = ("embedding", "tensor")
+"""The tasks that the hub serves; the others are converted and certified with `conch convert` only."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from registry.spec.task import Modality, Task, Unit
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.spec.task import Criterion, Modality, Task, Unit
 
 TASK = Task(
     name="tensor",
@@ -10,4 +17,48 @@ TASK = Task(
     input=Modality.TENSOR,
     output=Modality.TENSOR,
     units=(Unit("requests", billed=True, meaning="rows answered"),),
+    criteria=(
+        Criterion("cosine", "cosine between a row's outputs and the original's", 0.99),
+        Criterion("relative_error", "length of the difference over that of the original's outputs", 0.1, False),
+        Criterion("max_error", "greatest difference of an element", None, False),
+    ),
 )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a row's outputs stand in for the original's, one value a row."""
+
+    cosine: NDArray[np.float64]
+    relative_error: NDArray[np.float64]
+    max_error: NDArray[np.float64]
+
+
+def compare(reference: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> Agreement:
+    """Judge `outputs` against `reference`, rows first in both; all floating outputs of a row are one vector.
+
+    An output of another shape, or one that is not a number, agrees with nothing. What is not floating must be equal.
+    """
+    one, other = _vectors(reference), _vectors(outputs)
+    if one.shape != other.shape or not _equal_integers(reference, outputs):
+        other = np.zeros_like(one)
+    other = np.where(np.isfinite(other).all(axis=1, keepdims=True), other, 0.0)
+    norms, others = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
+    difference = np.linalg.norm(other - one, axis=1)
+    both_nothing = (norms == 0) & (others == 0)
+    cosine = np.where(both_nothing, 1.0, (one * other).sum(axis=1) / np.maximum(norms * others, 1e-30))
+    greatest = np.abs(other - one).max(axis=1, initial=0.0)
+    return Agreement(cosine, difference / np.maximum(norms, 1e-30), greatest)
+
+
+def _vectors(tensors: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """FP64 [rows, all floating elements of a row]."""
+    rows = len(tensors[0])
+    floating = [tensor for tensor in tensors if tensor.dtype.kind == "f"]
+    flat = [tensor.reshape(rows, -1).astype(np.float64) for tensor in floating]
+    return np.concatenate(flat, axis=1) if flat else np.zeros((rows, 0))
+
+
+def _equal_integers(reference: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> bool:
+    pairs = ((one, other) for one, other in zip(reference, outputs, strict=True) if one.dtype.kind != "f")
+    return all(one.shape == other.shape and bool((one == other).all()) for one, other in pairs)

@@ -29,7 +29,11 @@ class VersionState(StrEnum):
 
 
 class Version(Identified, Created, Base):
-    """One version of a model. `serving_name` is the opaque name under which Triton knows it."""
+    """One version of a model. `serving_name` is the opaque name under which Triton knows it.
+
+    `budget` are bounds of the task's criteria by name, `time_limit` seconds of the search. `source_uri` is where MLflow
+    has the source, None where its files were uploaded.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (
@@ -45,6 +49,9 @@ class Version(Identified, Created, Base):
     number: Mapped[int] = mapped_column(Integer)
     state: Mapped[VersionState] = mapped_column(enum_column(VersionState))
     precision: Mapped[Precision] = mapped_column(enum_column(Precision))
+    budget: Mapped[dict[str, float]]
+    time_limit: Mapped[float | None]
+    source_uri: Mapped[str | None] = mapped_column(String(1024))
     serving_name: Mapped[str] = mapped_column(String(63), unique=True)
     certificate: Mapped[dict[str, Any] | None]
     signature: Mapped[dict[str, Any] | None]
@@ -65,6 +72,7 @@ class FileRole(StrEnum):
     SERVED = "served"
     PROBE = "probe"
     CONVERSION = "conversion"
+    CERTIFICATE = "certificate"
 
 
 class VersionFile(Base):

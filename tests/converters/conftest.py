@@ -15,7 +15,7 @@ import pytest
 
 from converters.child import convert
 from converters.progress import Progress
-from converters.request import AccuracyBudget, ConversionRequest
+from converters.request import ConversionRequest
 from registry.spec.certificate import Precision
 from tests.converters.given import LIMITS, Converted, no_progress
 
@@ -106,10 +106,15 @@ def onnx_encoder(converted_float: Converted, tiny_bert: Path, tmp_path_factory: 
 
 @pytest.fixture(scope="session")
 def rejected(onnx_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
-    """The exported BERT in INT8, with a budget that no INT8 graph keeps: its speed decides nothing."""
-    request = ConversionRequest(source=onnx_encoder, task="embedding", budget=AccuracyBudget(cosine=1.0))
+    """The exported BERT, with a budget that nothing keeps: the search goes all its ways."""
+    request = ConversionRequest(source=onnx_encoder, task="embedding", budget={"cosine": 1.5})
     output = tmp_path_factory.mktemp("rejected") / "output"
-    return Converted(asyncio.run(convert(request, output, LIMITS, no_progress)), [], output)
+    said: list[Progress] = []
+
+    async def listen(progress: Progress) -> None:
+        said.append(progress)
+
+    return Converted(asyncio.run(convert(request, output, LIMITS, listen)), said, output)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from converters.progress import Progress
 from converters.report import ConversionReport
 from converters.request import Limits
 
-LIMITS = Limits(seconds=240, memory_bytes=8 * 1024**3)
+LIMITS = Limits(seconds=900, memory_bytes=8 * 1024**3)
 
 
 @dataclass(frozen=True)

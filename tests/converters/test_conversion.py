@@ -16,11 +16,12 @@ import pytest
 
 from converters.child import SourceInvalid, convert
 from converters.report import ConversionReport
-from converters.request import AccuracyBudget, ConversionRequest
+from converters.request import ConversionRequest
 from converters.steps import lint
 from registry.spec import runtime
-from registry.spec.certificate import Precision
+from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.embedder import Embedder
+from registry.spec.embedding import TASK
 from registry.spec.signature import Signature
 from tests.converters.given import LIMITS, Converted, no_progress
 
@@ -52,23 +53,33 @@ def test_the_script_gives_the_same_bytes_elsewhere(
 
 def test_float_is_published_where_it_is_asked_for(converted_float: Converted) -> None:
     certificate = converted_float.report.certificate
-    assert (certificate.verdict, certificate.precision) == ("certified", Precision.FLOAT32)
+    assert (certificate.verdict, certificate.precision) == ("certified", Arithmetic.FLOAT32)
     assert certificate.reason == "Published in float, because the owner asked for float32."
-    assert converted_float.report.canonical is None
+    assert converted_float.report.canonical == []
     assert all(metric.value > 0.99 for metric in certificate.accuracy), "the exported graph is not the original"
 
 
 def test_what_is_over_the_budget_is_rejected_with_a_remedy(rejected: Converted) -> None:
     certificate = rejected.report.certificate
     assert certificate.verdict == "rejected"
-    assert "below the minimum 1" in certificate.reason
-    assert "float32" in certificate.reason
+    assert certificate.precision is Arithmetic.FLOAT32
+    assert "below the minimum 1.5" in certificate.reason
+    assert "Export the model to ONNX yourself" in certificate.reason
     assert certificate.calibration is not None
     assert certificate.calibration.samples == 40
     assert certificate.calibration.description.endswith("calibration.txt")
-    assert certificate.operators is not None
-    assert certificate.operators.quantized_share == 1.0
-    assert "canonical/model.onnx" in certificate.files
+
+
+def test_a_search_shows_what_it_tried(rejected: Converted) -> None:
+    certificate = rejected.report.certificate
+    assert len(certificate.curve) >= 3
+    assert not any(point.passed or point.chosen for point in certificate.curve)
+    assert all(point.loss > 1 and 0 < point.size_ratio < 1 for point in certificate.curve)
+    assert all(layer.harm is not None and layer.harm >= 0 for layer in certificate.layers)
+    assert sum(sum(layer.operators.values()) for layer in certificate.layers) == 4  # one layer of a BERT
+    messages = [progress.message for progress in rejected.said]
+    assert any("best so far: none yet" in message for message in messages)
+    assert any("layer 4 of 4" in message for message in messages)
 
 
 async def test_an_encoder_that_lies_about_its_limit_is_refused(onnx_encoder: Path, tmp_path: Path) -> None:
@@ -82,21 +93,24 @@ async def test_an_encoder_that_lies_about_its_limit_is_refused(onnx_encoder: Pat
 def test_int8_is_certified_with_its_evidence(converted: Converted) -> None:
     certificate = converted.report.certificate
     assert certificate.verdict == "certified"
-    assert certificate.precision is Precision.INT8, certificate.reason
+    assert certificate.precision is Arithmetic.INT8, certificate.reason
     assert {metric.name for metric in certificate.accuracy} == {"cosine", "nearest_kept", "rank_correlation"}
     assert certificate.held_out is not None
     assert certificate.held_out.samples >= 500
     assert certificate.size is not None
     assert certificate.size.quantized_bytes < certificate.size.float_bytes / 2
-    assert converted.report.peak_memory_bytes > 0
+    assert certificate.peak_memory_bytes > 0
+    assert certificate.lineage.canonical is not None
+    assert [point.chosen for point in certificate.curve].count(True) == 1
 
 
 def test_every_product_with_weights_is_counted(converted: Converted) -> None:
     operators = converted.report.certificate.operators
     assert operators is not None
-    assert operators.quantized == {"MatMulIntegerToFloat": 24}  # 6 layers of query-key-value, output, two of FFN
-    assert operators.quantized_share == 1.0
-    assert sum(operators.floating.values()) == 12  # two of attention in each layer, which have no weights
+    quantized = sum(layer.arithmetic is Arithmetic.INT8 for layer in converted.report.certificate.layers)
+    assert sum(operators.quantized.values()) == quantized
+    assert quantized >= 18  # of 24: in 6 layers query-key-value, output, two of FFN
+    assert "DequantizeLinear" not in operators.floating
 
 
 def test_a_certificate_is_written_for_a_reader(converted: Converted) -> None:
@@ -110,9 +124,11 @@ def test_a_certificate_is_written_for_a_reader(converted: Converted) -> None:
 
 def test_the_model_directory_holds_exactly_what_serves(converted: Converted) -> None:
     report = converted.report
-    assert sorted(p.name for p in report.model_directory.iterdir()) == ["model.onnx", "runtime.json", "tokenizer.json"]
+    graph = ["model.bin", "model.xml"] if report.certificate.engine is Engine.OPENVINO else ["model.onnx"]
+    names = sorted(p.name for p in report.model_directory.iterdir())
+    assert names == [*graph, "runtime.json", "tokenizer.json"]
     assert sorted(p.name for p in converted.output.iterdir()) == ["conversion.log", "made", *_RECORDS[1:]]
-    assert sorted(p.name for p in report.probe.parent.iterdir()) == ["canonical", "model", "probe.json"]
+    assert sorted(p.name for p in report.probe.parent.iterdir()) == ["cache", "canonical", "model", "probe.json"]
     assert Signature.from_json(report.signature).outputs[0].shape == (384,)
 
 
@@ -141,15 +157,15 @@ def test_the_probe_is_what_the_files_answer(converted: Converted) -> None:
     settings = runtime.read(report.model_directory / "runtime.json")
     assert isinstance(settings, runtime.EmbeddingRuntime)
     assert settings.max_tokens == 256
-    vectors, _ = Embedder(report.model_directory, settings, 1).embed(probe["inputs"]["text"]["data"])
+    vectors, _ = Embedder.open(report.model_directory, settings, 1).embed(probe["inputs"]["text"]["data"])
     expected = np.array(probe["outputs"]["embedding"]["data"]).reshape(probe["outputs"]["embedding"]["shape"])
     assert probe["inputs"]["text"]["shape"] == [len(expected), 1]
     np.testing.assert_allclose(vectors, expected, atol=1e-4)
 
 
 def test_the_canonical_file_keeps_the_rules(converted: Converted) -> None:
-    assert converted.report.canonical is not None
-    lint.check(onnx.load(converted.report.canonical))
+    (canonical,) = converted.report.canonical
+    lint.check(onnx.load(canonical))
 
 
 def test_progress_moves_forward(converted: Converted) -> None:
@@ -159,7 +175,13 @@ def test_progress_moves_forward(converted: Converted) -> None:
     assert any("calibrating on 256 texts" in progress.message for progress in converted.said)
 
 
-@pytest.mark.parametrize("precision", list(Precision))
-def test_the_default_budget_is_the_promise(precision: Precision) -> None:
-    request = ConversionRequest(source=Path(), task="embedding", precision=precision)
-    assert request.budget == AccuracyBudget(cosine=0.98, nearest_kept=0.80, rank_correlation=0.95)
+def test_the_default_budget_is_the_promise() -> None:
+    bounds = {criterion.name: criterion.bound for criterion in TASK.criteria}
+    assert bounds == {"cosine": 0.995, "nearest_kept": 0.92, "rank_correlation": 0.995}
+
+
+async def test_a_criterion_that_the_task_lacks_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    request = ConversionRequest(source=tiny_bert, task="embedding", budget={"loudness": 1})
+    with pytest.raises(SourceInvalid, match="loudness") as error:
+        await convert(request, tmp_path / "out", LIMITS, no_progress)
+    assert "cosine" in error.value.remedy

@@ -19,4 +19,5 @@ def test_every_setting_has_a_meaning_and_a_row() -> None:
     for settings in ALL_SETTINGS:
         for name, field in settings.model_fields.items():
             assert field.description, f"{settings.__name__}.{name} says nothing of what it means"
-            assert f"| `CONCH_{name.upper()}` |" in page
+            variable = f"{settings.model_config['env_prefix']}{name}".upper()
+            assert f"| `{variable}` |" in page

@@ -15,7 +15,7 @@ class EmbeddingAdapter:
     """`text` BYTES [rows, 1] to `embedding` FP32 [rows, dimensions] and `conch_usage` INT64 [rows, 2]."""
 
     def __init__(self, directory: Path, settings: EmbeddingRuntime, threads: int) -> None:
-        self._embedder = Embedder(directory, settings, threads)
+        self._embedder = Embedder.open(directory, settings, threads)
         # The first run plans memory and starts threads: not in the first tenant's request, and a graph that
         # cannot run fails its load.
         self._embedder.embed(["warm-up"])

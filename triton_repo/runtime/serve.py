@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from registry.spec import runtime
+from registry.spec.hardware import hardware_class
+from registry.spec.task import USAGE_OUTPUT
 from triton_repo.runtime.adapter import Adapter, InvalidRows, Tensors
 from triton_repo.runtime.embedding import EmbeddingAdapter
 from triton_repo.runtime.shared_memory import keep_private
@@ -22,8 +25,10 @@ class Server:
 
     def __init__(self, directory: Path, config: str) -> None:
         keep_private()
-        threads = int(json.loads(config)["parameters"]["threads"]["string_value"])
-        self._adapter = open_adapter(directory, threads)
+        parsed = json.loads(config)
+        threads = int(parsed["parameters"]["threads"]["string_value"])
+        outputs = [output["name"] for output in parsed["output"] if output["name"] != USAGE_OUTPUT]
+        self._adapter = open_adapter(directory, threads, outputs)
 
     def answer(self, requests: list[Any]) -> list[Any]:
         """One response per request, in order; a request at fault gets its error and costs the others nothing."""
@@ -55,12 +60,22 @@ class Server:
         return [_response({name: array[start:end] for name, array in outputs.items()}) for start, end in bounds]
 
 
-def open_adapter(directory: Path, threads: int) -> Adapter:
-    """Open the model in `directory` as its `runtime.json` says."""
+def open_adapter(directory: Path, threads: int, outputs: Sequence[str]) -> Adapter:
+    """Open the model in `directory` as its `runtime.json` says; `outputs` are those of its configuration."""
     settings = runtime.read(directory / "runtime.json")
+    _check_class(settings.hardware_class)
     if isinstance(settings, runtime.EmbeddingRuntime):
         return EmbeddingAdapter(directory, settings, threads)
-    return TensorAdapter(directory, settings, threads)
+    return TensorAdapter(directory, settings, threads, outputs)
+
+
+def _check_class(certified: str) -> None:
+    """INT8 is as accurate and as fast as its certificate says on one class of processors only."""
+    if certified and certified != hardware_class():
+        raise RuntimeError(
+            f"this version is certified for {certified}, and this machine is {hardware_class()}: "
+            "convert it on a machine of this class"
+        )
 
 
 def _response(outputs: Tensors) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from registry.spec.runtime import TensorRuntime
-from registry.spec.session import open_session
+from registry.spec.session import Refused, open_graph
 from registry.spec.task import USAGE_OUTPUT
 from triton_repo.runtime.adapter import InvalidRows, Tensors
 
@@ -15,12 +16,12 @@ from triton_repo.runtime.adapter import InvalidRows, Tensors
 class TensorAdapter:
     """The graph's own inputs and outputs, and `conch_usage` INT64 [rows, 1]: one request unit a row."""
 
-    def __init__(self, directory: Path, settings: TensorRuntime, threads: int) -> None:
+    def __init__(self, directory: Path, settings: TensorRuntime, threads: int, outputs: Sequence[str]) -> None:
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-        self._invalid_argument: type[Exception] = InvalidArgument
-        self._session = open_session(directory / "model.onnx", threads, exact_x86=settings.exact_x86)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._refusals: tuple[type[Exception], ...] = (InvalidArgument, Refused)
+        self._session = open_graph(directory, "model", threads, exact_x86=settings.exact_x86)
+        self._outputs = list(outputs)
 
     def accept(self, inputs: Tensors) -> Tensors:
         """The inputs as the engine takes them: strings decoded, everything else the view that Triton gave."""
@@ -33,7 +34,7 @@ class TensorAdapter:
             feeds = {name: np.concatenate([inputs[name] for inputs in accepted]) for name in feeds}
         try:
             outputs = dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
-        except self._invalid_argument as error:
+        except self._refusals as error:
             raise InvalidRows(str(error)) from error
         rows = len(next(iter(feeds.values())))
         outputs[USAGE_OUTPUT] = np.ones((rows, 1), dtype=np.int64)

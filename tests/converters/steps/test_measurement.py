@@ -6,36 +6,72 @@ import numpy as np
 import pytest
 
 from converters import decision
-from converters.request import AccuracyBudget
-from converters.steps import accuracy, bootstrap, hardware
-from registry.spec.certificate import Latency, Metric, Precision
+from converters.errors import SourceInvalid
+from converters.steps import accuracy, bootstrap
+from converters.subject import Figure
+from converters.tasks.embedding import figures
+from registry.spec import hardware
+from registry.spec.certificate import Arithmetic, Latency, Metric, Size
+from registry.spec.embedding import TASK
+from registry.spec.task import Criterion
+
+_SIZE = Size(float_bytes=100, quantized_bytes=25)
 
 
 def _latency(ratio: float, high: float) -> Latency:
     return Latency(
-        rows=1, tokens=32, threads=1, float_ms=1, quantized_ms=ratio, ratio=ratio, ratio_low=ratio, ratio_high=high
+        load="1 × 32 tokens",
+        threads=1,
+        float_ms=1,
+        quantized_ms=ratio,
+        ratio=ratio,
+        ratio_low=ratio,
+        ratio_high=high,
     )
+
+
+def _metric(values: np.ndarray, bound: float, *, higher: bool = True, weights: np.ndarray | None = None) -> Metric:
+    criterion = Criterion("kept", "", bound, higher)
+    (found,) = accuracy.metrics([Figure("kept", values, weights)], [criterion], {"kept": bound}, seed=0)
+    return found
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_again() -> None:
     values = np.random.default_rng(0).normal(3.0, 1.0, 400)
-    low, high = bootstrap.interval(values, bootstrap.mean, seed=1)
+    low, high = bootstrap.weighted_interval(values, np.ones(400), seed=1)
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.2)
-    assert (low, high) == bootstrap.interval(values, bootstrap.mean, seed=1)
+    assert (low, high) == bootstrap.weighted_interval(values, np.ones(400), seed=1)
 
 
 def test_equal_vectors_pass_and_broken_ones_do_not() -> None:
     vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
-    assert all(metric.passed for metric in accuracy.judge(vectors, vectors, AccuracyBudget(), seed=0))
-    broken = np.full_like(vectors, np.nan)
-    assert not any(metric.passed for metric in accuracy.judge(vectors, broken, AccuracyBudget(), seed=0))
+    bounds = accuracy.bounds(TASK, {})
+    same = accuracy.metrics(figures(vectors, vectors), TASK.criteria, bounds, seed=0)
+    assert all(metric.passed for metric in same)
+    assert accuracy.budget_used(same, TASK.criteria) == pytest.approx(0, abs=1e-4)
+    broken = accuracy.metrics(figures(vectors, np.full_like(vectors, np.nan)), TASK.criteria, bounds, seed=0)
+    assert not any(metric.passed for metric in broken)
+    assert accuracy.budget_used(broken, TASK.criteria) > 1
 
 
-def test_a_metric_passes_on_the_lower_end_of_its_interval() -> None:
+def test_a_metric_passes_on_the_end_of_its_interval() -> None:
     values = np.array([0.0] * 15 + [1.0] * 85)
-    assert not accuracy.metric("kept", values, 0.85, seed=0).passed
-    assert accuracy.metric("kept", values, 0.75, seed=0).passed
+    assert not _metric(values, 0.85).passed
+    assert _metric(values, 0.75).passed
+    assert not _metric(1 - values, 0.15, higher=False).passed
+    assert _metric(1 - values, 0.25, higher=False).passed
+
+
+def test_an_error_of_few_characters_weighs_less_than_one_of_many() -> None:
+    metric = _metric(np.array([1.0, 0.0]), 0.5, higher=False, weights=np.array([1.0, 99.0]))
+    assert metric.value == pytest.approx(0.01)
+
+
+def test_a_budget_replaces_bounds_by_name() -> None:
+    assert accuracy.bounds(TASK, {"cosine": 0.5})["cosine"] == 0.5
+    with pytest.raises(SourceInvalid, match="loudness"):
+        accuracy.bounds(TASK, {"loudness": 0.5})
 
 
 def test_faster_is_decided_on_the_upper_end() -> None:
@@ -48,36 +84,38 @@ _GOOD = Metric(name="cosine", value=0.99, low=0.99, high=0.99, minimum=0.98, pas
 _BAD = Metric(name="cosine", value=0.9, low=0.89, high=0.91, minimum=0.98, passed=False)
 
 
-def test_int8_is_published_where_it_is_accurate_fused_and_faster() -> None:
-    assert decision.why_floating([_GOOD], [_latency(0.5, 0.6)], fused=True) is None
-    verdict = decision.quantized([_GOOD], [_latency(0.5, 0.6)])
-    assert (verdict.verdict, verdict.precision) == ("certified", Precision.INT8)
-    assert "it takes 0.50 (1 × 32 tokens) of float's time" in verdict.reason
-
-
 @pytest.mark.parametrize(
-    ("high", "fused", "why"), [(1.2, True, "not faster here: it takes 0.90"), (0.6, False, "does not run")]
+    ("arithmetic", "metric", "high", "fused", "why"),
+    [
+        (Arithmetic.INT8, _GOOD, 0.9, True, None),
+        (Arithmetic.INT8, _GOOD, 1.2, True, "not faster here: it takes 0.90"),
+        (Arithmetic.INT8, _GOOD, 0.9, False, "no engine here runs"),
+        (Arithmetic.INT8, _BAD, 0.9, True, "0.0900 below the minimum 0.98"),
+        (Arithmetic.INT8_DYNAMIC, _GOOD, 0.95, False, None),
+        (Arithmetic.INT8_DYNAMIC, _GOOD, 1.1, False, "not faster"),
+        (Arithmetic.INT8_WEIGHTS, _GOOD, 1.2, False, None),
+        (Arithmetic.FLOAT32, _GOOD, 1.2, False, None),
+        (Arithmetic.FLOAT32, _BAD, 1.2, False, "over the accuracy budget"),
+    ],
 )
-def test_float_is_published_where_int8_does_not_pay(high: float, fused: bool, why: str) -> None:
-    reason = decision.why_floating([_GOOD], [_latency(0.9, high)], fused=fused)
-    assert reason is not None
-    assert why in reason
-    verdict = decision.floating([_GOOD], reason)
-    assert (verdict.verdict, verdict.precision) == ("certified", Precision.FLOAT32)
-    assert verdict.reason == f"Published in float, because {reason}."
+def test_what_is_objected_to(arithmetic: Arithmetic, metric: Metric, high: float, fused: bool, why: str | None) -> None:
+    found = decision.objection(arithmetic, [metric], [_latency(0.9, high)], _SIZE, fused=fused)
+    assert found is None if why is None else found is not None and why in found
 
 
-def test_what_is_not_accurate_is_rejected_at_any_speed() -> None:
-    for high, fused in ((0.6, True), (1.2, True), (0.6, False)):
-        assert decision.why_floating([_BAD], [_latency(0.5, high)], fused=fused) is None
-    assert decision.floating([_BAD], "x").verdict == "rejected"
+def test_weights_in_int8_may_not_make_a_model_slower_or_larger() -> None:
+    slow, large = _latency(1.2, 1.3), Size(float_bytes=100, quantized_bytes=101)
+    assert decision.objection(Arithmetic.INT8_WEIGHTS, [_GOOD], [slow], _SIZE, fused=False)
+    assert decision.objection(Arithmetic.INT8_WEIGHTS, [_GOOD], [_latency(1, 1)], large, fused=False)
 
 
-def test_a_rejection_says_by_how_much_and_what_to_do() -> None:
-    verdict = decision.quantized([_BAD], [])
-    assert (verdict.verdict, verdict.precision) == ("rejected", Precision.INT8)
-    assert "0.0900 below the minimum 0.98" in verdict.reason
-    assert "float32" in verdict.reason
+def test_a_decision_says_why() -> None:
+    verdict = decision.certified(Arithmetic.INT8, [_latency(0.5, 0.6)], _SIZE, [])
+    assert (verdict.verdict, verdict.arithmetic) == ("certified", Arithmetic.INT8)
+    assert "it takes 0.50 (1 × 32 tokens) of float's time and 0.25 of its bytes" in verdict.reason
+    floating = decision.certified(Arithmetic.FLOAT32, [], None, ["INT8 is slow", "the weights are few"])
+    assert floating.reason == "Published in float, because INT8 is slow; the weights are few."
+    assert "Export the model to ONNX yourself" in decision.rejected(Arithmetic.FLOAT32, "x").reason
 
 
 @pytest.mark.parametrize(
@@ -93,6 +131,5 @@ def test_a_rejection_says_by_how_much_and_what_to_do() -> None:
 def test_hardware_classes(flags: str, expected: str, saturates: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     cpuinfo = f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
-    described = hardware.describe(cpuinfo)
-    assert (described.hardware_class, described.processor) == (f"x86_64 {expected}", "Some CPU")
+    assert (hardware.hardware_class(cpuinfo), hardware.processor(cpuinfo)) == (f"x86_64 {expected}", "Some CPU")
     assert hardware.saturates(cpuinfo) is saturates

@@ -1,0 +1,86 @@
+"""Pictures to calibrate with and to judge on: image files, as a caller sends them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter
+
+from converters.errors import SourceInvalid
+from registry.spec.certificate import Data
+
+LEAST_OWN = 24
+"""So many of the owner's pictures are needed, to have some to calibrate with and others to choose and judge by."""
+
+
+class Purpose(StrEnum):
+    """What pictures are for; no two share a source."""
+
+    CALIBRATION = "calibration"
+    SELECTION = "selection"
+    HELD_OUT = "held out"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Image files and where they come from."""
+
+    files: tuple[bytes, ...]
+    description: str
+
+    def data(self) -> Data:
+        """As the certificate names them."""
+        digest = hashlib.sha256(b"".join(hashlib.sha256(file).digest() for file in self.files)).hexdigest()
+        return Data(description=self.description, samples=len(self.files), sha256=digest)
+
+
+def own_pictures(files: Sequence[bytes], purpose: Purpose) -> Pictures:
+    """The owner's pictures for `purpose`: a quarter calibrates, a quarter chooses, half judges, by their SHA-256.
+
+    Raises SourceInvalid where there are too few different ones.
+    """
+    unique = sorted({hashlib.sha256(file).digest(): file for file in files}.items())
+    if len(unique) < LEAST_OWN:
+        raise SourceInvalid(
+            f"There are {len(unique)} different pictures in the owner's data.", f"Upload at least {LEAST_OWN}."
+        )
+    share = {Purpose.CALIBRATION: (0,), Purpose.SELECTION: (1,), Purpose.HELD_OUT: (2, 3)}[purpose]
+    kept = tuple(file for index, (_, file) in enumerate(unique) if index % 4 in share)
+    return Pictures(kept, "The owner's own pictures")
+
+
+def random_for(purpose: Purpose, what: str, seed: int, index: int) -> np.random.Generator:
+    """The random numbers of one picture: the same for the same seed, whatever else is made before it."""
+    digest = hashlib.sha256(f"{purpose} {what} {seed} {index}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def relit(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Another brightness, contrast, saturation and tint."""
+    picture = ImageEnhance.Brightness(picture).enhance(rng.uniform(0.65, 1.35))
+    picture = ImageEnhance.Contrast(picture).enhance(rng.uniform(0.7, 1.3))
+    picture = ImageEnhance.Color(picture).enhance(rng.uniform(0.5, 1.4))
+    tint = rng.uniform(0.92, 1.08, 3)
+    return picture.point([min(255, round(level * factor)) for factor in tint for level in range(256)])
+
+
+def photographed(picture: Image.Image, rng: np.random.Generator, noise: float, blur: float, quality: int) -> bytes:
+    """`picture` as a camera writes it: out of focus by up to `blur`, noisy by up to `noise`, JPEG from `quality`."""
+    if rng.random() < 0.5:
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0, blur)))
+    if rng.random() < 0.5:
+        pixels = np.asarray(picture, dtype=np.float64)
+        picture = Image.fromarray(_bytes(pixels + rng.normal(0, rng.uniform(0, noise), pixels.shape)))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=int(rng.integers(quality, 96)))
+    return file.getvalue()
+
+
+def _bytes(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

@@ -1,0 +1,165 @@
+"""Measures candidates: how far their answers are from float's, what the task says of them, how long they take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.search.journal import Journal
+from converters.search.recipe import Recipe
+from converters.search.workshop import Workshop
+from converters.steps import accuracy, latency
+from converters.steps.accuracy import Bounds
+from converters.steps.run import REFUSALS, EngineRefused, run
+from converters.subject import Model, Sample, Split, Subject
+from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point
+from registry.spec.task import Criterion
+
+FLOAT = Recipe("float", Arithmetic.FLOAT32, Engine.ONNXRUNTIME, {})
+
+_UNLIKE = 10.0
+"""The loss of answers that cannot be compared: of another shape, or not numbers."""
+
+_CANNOT: tuple[type[Exception], ...] = (EngineRefused, *REFUSALS)
+_QUICK_PAIRS = 9
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A candidate's figures, and the share of the accuracy budget that the worst of them uses."""
+
+    metrics: list[Metric]
+    used: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every figure keeps its bound."""
+        return all(metric.passed for metric in self.metrics)
+
+
+class Bench:
+    """Everything that is measured goes through the journal, so that nothing is measured twice."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        workshop: Workshop,
+        journal: Journal,
+        criteria: Sequence[Criterion],
+        limits: Bounds,
+        *,
+        threads: int,
+        seed: int,
+    ) -> None:
+        self._subject = subject
+        self._workshop = workshop
+        self._journal = journal
+        self._criteria = criteria
+        self._limits = limits
+        self._threads = threads
+        self._seed = seed
+        self._floating: Model | None = None
+        self._samples: list[Sample] = []
+        self._wanted: list[list[NDArray[Any]]] = []
+
+    def loss(self, recipe: Recipe) -> float:
+        """The squared error of the graphs' own outputs over the square of float's, on the selection samples."""
+        return self._journal.once(f"loss {recipe.key}", float, lambda: self._loss(recipe))
+
+    def judge(self, recipe: Recipe, split: Split) -> Judgement:
+        """The task's figures, paired against the original."""
+        metrics: list[Metric] = self._journal.once(
+            f"judge {split} {recipe.key}", list[Metric], lambda: self._judge(recipe, split)
+        )
+        return Judgement(metrics, accuracy.budget_used(metrics, self._criteria))
+
+    def point(self, recipe: Recipe) -> Point:
+        """Where a candidate lies: its figures on the selection data, its time and its size beside float's."""
+        judgement = self.judge(recipe, Split.SELECTION)
+        return Point(
+            name=recipe.name,
+            arithmetic=recipe.arithmetic,
+            engine=recipe.engine,
+            loss=judgement.used,
+            figures={metric.name: metric.value for metric in judgement.metrics},
+            latency_ratio=speed(self.latency(recipe, quick=True)),
+            size_ratio=self.size(recipe) / self.size(FLOAT),
+            passed=judgement.passed,
+            chosen=False,
+        )
+
+    def latency(self, recipe: Recipe, *, quick: bool = False) -> list[Latency]:
+        """The loads of the subject, on one thread, in turns with the original graph in ONNX Runtime."""
+        name = "quick" if quick else "latency"
+        return self._journal.once(f"{name} {recipe.key}", list[Latency], lambda: self._latency(recipe, quick))
+
+    def size(self, recipe: Recipe) -> int:
+        """Bytes of the candidate's files."""
+        return self._journal.once(f"size {recipe.key}", int, lambda: self._workshop.make(recipe).size)
+
+    def runs(self, recipe: Recipe) -> bool:
+        """Whether its engine takes the candidate at all."""
+        return self._journal.once(f"runs {recipe.key}", bool, lambda: self._runs(recipe))
+
+    def _runs(self, recipe: Recipe) -> bool:
+        try:
+            self._outputs(self._workshop.make(recipe).open(self._threads), self._selection()[:1])
+        except _CANNOT:
+            return False
+        return True
+
+    def _selection(self) -> list[Sample]:
+        if not self._samples:
+            self._samples = list(self._subject.selection())
+        return self._samples
+
+    def _loss(self, recipe: Recipe) -> float:
+        if not self._wanted:
+            self._wanted = self._outputs(self._float_model(), self._selection())
+        got = self._outputs(self._workshop.make(recipe).open(self._threads), self._selection())
+        return relative_error(self._wanted, got)
+
+    @staticmethod
+    def _outputs(model: Model, samples: Sequence[Sample]) -> list[list[NDArray[Any]]]:
+        return [run(model[sample.part], None, sample.feeds) for sample in samples]
+
+    def _judge(self, recipe: Recipe, split: Split) -> list[Metric]:
+        figures = self._subject.judge(self._workshop.make(recipe).open(self._threads), split)
+        return accuracy.metrics(figures, self._criteria, self._limits, self._seed)
+
+    def _latency(self, recipe: Recipe, quick: bool) -> list[Latency]:
+        candidate = self._workshop.make(recipe).open(1)
+        floating = self._float_model() if self._threads == 1 else self._workshop.make(FLOAT).open(1)
+        pairs = {"pairs": _QUICK_PAIRS} if quick else {}
+        return latency.measure(floating, candidate, self._subject.loads, self._seed, **pairs)
+
+    def _float_model(self) -> Model:
+        if self._floating is None:
+            self._floating = self._workshop.make(FLOAT).open(self._threads)
+        return self._floating
+
+
+def relative_error(wanted: list[list[NDArray[Any]]], got: list[list[NDArray[Any]]]) -> float:
+    """Σ‖y − ŷ‖² ÷ Σ‖y‖² over the floating outputs of all samples, each output weighed alike; at most 10."""
+    errors: dict[int, float] = {}
+    norms: dict[int, float] = {}
+    for reference, outputs in zip(wanted, got, strict=True):
+        for index, (one, other) in enumerate(zip(reference, outputs, strict=True)):
+            if not np.issubdtype(one.dtype, np.floating):
+                continue
+            if one.shape != other.shape or not np.isfinite(other).all():
+                return _UNLIKE
+            errors[index] = errors.get(index, 0.0) + float(np.square(other - one, dtype=np.float64).sum())
+            norms[index] = norms.get(index, 0.0) + float(np.square(one, dtype=np.float64).sum())
+    shares = [errors[index] / max(norms[index], 1e-12) for index in errors]
+    return min(_UNLIKE, math.fsum(shares) / len(shares)) if shares else 0.0
+
+
+def speed(found: Sequence[Latency]) -> float:
+    """The geometric mean of the ratios: 0.5 is half of float's time."""
+    return math.exp(math.fsum(math.log(entry.ratio) for entry in found) / len(found)) if found else 1.0

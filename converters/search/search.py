@@ -1,0 +1,208 @@
+"""The search: from statistics to the fastest candidate that keeps the accuracy budget.
+
+Scales are chosen for the whole model, the engine by time, and where the budget is not kept layers go back to float,
+most harmful first, until it is; then those that turn out not to be needed come back. The order of the steps is that of
+mixed-precision search by sensitivity (HAWQ, arXiv 1905.03696) with the task's own measure in place of a proxy.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from converters.progress import Reporter
+from converters.search.bench import Bench, speed
+from converters.search.recipe import Recipe
+from converters.search.schemes import Part, Strategy, strategies
+from converters.steps.products import groups
+from registry.spec.certificate import Arithmetic, Engine, Layer, Point
+
+_CLEARLY_FASTER = 0.95  # below that share of ONNX Runtime's time another engine is worth its place
+_ALIKE = 1.5  # times the least loss: beyond that no figure of a task has been better
+_JUDGED_STRATEGIES = 3  # of all scales, by loss: the task's own figures decide between the best
+_SAFER = (1 / 12, 1 / 6, 1 / 3)  # of the layers, where held-out data proves harder than the selection
+_ADDED_BACK = 8  # layers tried again in INT8, the heaviest first
+
+_Group = tuple[str, str]
+"""A part's name and the value that the group's products read."""
+
+
+class OutOfTime(Exception):
+    """The owner's time limit is reached; what was found so far stands."""
+
+
+@dataclass
+class Search:
+    """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows."""
+
+    parts: Mapping[str, Part]
+    bench: Bench
+    engines: Sequence[Engine]
+    reporter: Reporter
+    deadline: float | None = None
+    points: dict[str, Point] = field(default_factory=dict)
+    harm: dict[_Group, float] = field(default_factory=dict)
+    best: Recipe | None = None
+    out_of_time: bool = False
+
+    def run(self) -> Recipe | None:
+        """The fastest recipe found that keeps the budget on the selection data; None where there is none in INT8."""
+        try:
+            self._search()
+        except OutOfTime:
+            self.out_of_time = True
+        return self.best
+
+    def safer(self, best: Recipe) -> Iterator[Recipe]:
+        """`best` with more of its layers in float, most harmful first: for data that is harder than the selection."""
+        quantized = {
+            (part, product.source)
+            for part, p in self.parts.items()
+            for product in p.products
+            if product.id in best.schemes.get(part, {})
+        }
+        ranking = [group for group in self._ranking(best) if group in quantized]
+        floating = {(part, product.source) for part, p in self.parts.items() for product in p.products} - quantized
+        for share in _SAFER:
+            more = ranking[: math.ceil(share * len(ranking))]
+            yield self._without(best, floating | set(more))
+
+    def layers(self, chosen: Recipe) -> list[Layer]:
+        """How each layer runs in `chosen`, and why it is float where it is, in the order of the graphs."""
+        return [self._layer(part, source, chosen) for part, p in self.parts.items() for source in groups(p.products)]
+
+    def _layer(self, part: str, source: str, chosen: Recipe) -> Layer:
+        products = groups(self.parts[part].products)[source]
+        quantized = products[0].id in chosen.schemes.get(part, {})
+        harm = self.harm.get((part, source))
+        why = None
+        if not quantized and chosen.arithmetic is Arithmetic.INT8:
+            why = "in INT8 it alone costs more accuracy than the budget leaves"
+        elif not quantized:
+            why = "the whole model was decided upon, as the certificate's reason says"
+        name = products[0].label if len(self.parts) == 1 else f"{part}: {products[0].label}"
+        return Layer(
+            name=name,
+            operators=dict(Counter(product.operator for product in products)),
+            arithmetic=Arithmetic.INT8 if quantized else Arithmetic.FLOAT32,
+            harm=harm,
+            reason=why,
+        )
+
+    def _search(self) -> None:
+        named = list(strategies(self.parts))
+        engine = self._fastest_engine(*named[0])
+        if engine is None:
+            return
+        recipes = self._by_loss([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in named])
+        likely = [recipe for recipe in recipes if self.bench.loss(recipe) <= _ALIKE * self.bench.loss(recipes[0])]
+        start = min(likely[:_JUDGED_STRATEGIES], key=lambda recipe: self._try(recipe).loss)
+        if not self._passes(start):
+            self._revert(start)
+
+    def _fastest_engine(self, name: str, schemes: Mapping[str, Strategy]) -> Engine | None:
+        """The engine that runs a fully quantized model in the least time; None where no engine takes it."""
+        times: dict[Engine, float] = {}
+        for engine in self.engines:
+            recipe = Recipe(name, Arithmetic.INT8, engine, schemes)
+            self._say(f"timing INT8 in {engine}")
+            if self.bench.runs(recipe):
+                times[engine] = speed(self.bench.latency(recipe, quick=True))
+                self._say(f"INT8 in {engine} takes {times[engine]:.2f} of float's time")
+        if not times:
+            return None
+        quickest = min(times, key=lambda engine: times[engine])
+        preferred = Engine.ONNXRUNTIME
+        if preferred in times and times[quickest] > _CLEARLY_FASTER * times[preferred]:
+            return preferred
+        return quickest
+
+    def _by_loss(self, recipes: Sequence[Recipe]) -> list[Recipe]:
+        losses: dict[str, float] = {}
+        unique = {recipe.key: recipe for recipe in reversed(recipes)}
+        for recipe in unique.values():
+            losses[recipe.key] = self.bench.loss(recipe)
+            self._say(f"{recipe.name}: {losses[recipe.key]:.2e} of float's energy lost")
+        return sorted(unique.values(), key=lambda recipe: losses[recipe.key])
+
+    def _revert(self, start: Recipe) -> None:
+        """Find the shortest prefix of the layers, most harmful first, whose return to float keeps the budget."""
+        ranking = self._ranking(start)
+        low, high = 0, len(ranking)  # with `low` in float it fails, with `high` it is float
+        while high - low > 1:
+            middle = (low + high) // 2
+            recipe = self._without(start, ranking[:middle])
+            if self._passes(recipe):
+                high = middle
+            else:
+                low = middle
+        if self.best is not None and high < len(ranking):
+            self._add_back(start, ranking[:high])
+
+    def _ranking(self, start: Recipe) -> list[_Group]:
+        """The groups by their harm: the loss with nothing but the group quantized."""
+        found = [(part, source) for part, p in self.parts.items() for source in groups(p.products)]
+        # What small storage costs, all candidates pay: it is not the layer's harm.
+        stored = self.bench.loss(Recipe("INT8 weights", Arithmetic.INT8_WEIGHTS, start.engine, {}))
+        for number, (part, source) in enumerate(found, 1):
+            members = {product.id for product in groups(self.parts[part].products)[source]}
+            only = {part: {id_: s for id_, s in start.schemes.get(part, {}).items() if id_ in members}}
+            if not only[part]:
+                continue
+            recipe = Recipe(f"{source} alone", Arithmetic.INT8, start.engine, only)
+            self.harm[part, source] = max(0.0, self.bench.loss(recipe) - stored)
+            self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} of float's energy lost")
+        return sorted((group for group in found if group in self.harm), key=lambda group: -self.harm[group])
+
+    def _add_back(self, start: Recipe, reverted: Sequence[_Group]) -> None:
+        """Try the heaviest of the reverted layers in INT8 again: together, the others may leave room for them."""
+        floating = list(reverted)
+        gain = {group: self._work(group) / max(self.harm[group], 1e-12) for group in floating}
+        for group in sorted(floating, key=lambda g: -gain[g])[:_ADDED_BACK]:
+            recipe = self._without(start, [other for other in floating if other != group])
+            if self._passes(recipe):
+                floating.remove(group)
+
+    def _work(self, group: _Group) -> int:
+        """Elements of a group's weights: what a product costs goes with them, whatever the machine does meanwhile."""
+        part, source = group
+        return sum(math.prod(product.shape) for product in groups(self.parts[part].products)[source])
+
+    def _passes(self, recipe: Recipe) -> bool:
+        passed = self._try(recipe).passed
+        if passed:
+            self.best = recipe
+        return passed
+
+    def _try(self, recipe: Recipe) -> Point:
+        """Judge and time a recipe, and put it on the curve."""
+        best = "none yet" if self.best is None else self.best.name
+        self._say(f"judging {recipe.name}; best so far: {best}")
+        point = self.bench.point(recipe)
+        self.points[recipe.key] = point
+        self._say(
+            f"{recipe.name}: {point.loss:.2f} of the accuracy budget, {point.latency_ratio:.2f} of float's time, "
+            f"{point.size_ratio:.2f} of its size"
+        )
+        return point
+
+    def _without(self, recipe: Recipe, floating: Collection[_Group]) -> Recipe:
+        """The recipe with the products that read `floating` in float."""
+        schemes = {
+            part: {
+                product.id: recipe.schemes[part][product.id]
+                for product in p.products
+                if product.id in recipe.schemes.get(part, {}) and (part, product.source) not in floating
+            }
+            for part, p in self.parts.items()
+        }
+        name = f"{recipe.name}, {len(floating)} layers in float"
+        return Recipe(name, recipe.arithmetic, recipe.engine, schemes)
+
+    def _say(self, message: str) -> None:
+        self.reporter.step("search", message)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime

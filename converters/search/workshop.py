@@ -1,0 +1,96 @@
+"""Makes candidates out of recipes: canonical file, lowering, the engine's own format."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from converters.search.recipe import Recipe
+from converters.steps import canonical, dynamic, lint, lower_x86, openvino_file
+from converters.subject import Model
+from registry.spec.certificate import Arithmetic, Engine
+from registry.spec.hardware import saturates
+from registry.spec.session import open_graph
+
+_SPARE_BIT = 63  # weights of 7 bits: OpenVINO adds pairs of products in int16 where there is no VNNI
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model as it would serve: a file of each part in `directory`, and how it is to be opened."""
+
+    recipe: Recipe
+    directory: Path
+    parts: tuple[str, ...]
+    exact_x86: bool
+
+    def open(self, threads: int) -> Model:
+        """Open every part."""
+        return {part: open_graph(self.directory, part, threads, exact_x86=self.exact_x86) for part in self.parts}
+
+    @property
+    def size(self) -> int:
+        """Bytes of the graph files."""
+        return sum(path.stat().st_size for path in self.directory.iterdir())
+
+
+class Workshop:
+    """Works in `scratch`; a candidate that was made before is not made again while it lies there."""
+
+    def __init__(
+        self, floating: Mapping[str, onnx.ModelProto], prepared: Mapping[str, onnx.ModelProto], scratch: Path
+    ) -> None:
+        self._floating = floating
+        self._prepared = prepared
+        self._scratch = scratch
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the model's graphs."""
+        return tuple(self._floating)
+
+    def make(self, recipe: Recipe) -> Candidate:
+        """The candidate of `recipe`, complete or not there at all."""
+        target = self._scratch / recipe.key
+        exact = recipe.engine is Engine.ONNXRUNTIME and recipe.products > 0 and saturates()
+        candidate = Candidate(recipe, target, self.parts, exact)
+        if target.is_dir():
+            return candidate
+        unfinished = self._scratch / f"{recipe.key}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for part in self.parts:
+            self._write(self._graph(recipe, part), recipe.engine, unfinished, part)
+        unfinished.rename(target)
+        return candidate
+
+    def discard(self, candidate: Candidate) -> None:
+        """Remove a candidate that is not needed any more."""
+        shutil.rmtree(candidate.directory, ignore_errors=True)
+
+    def canonical(self, recipe: Recipe, part: str) -> onnx.ModelProto:
+        """The canonical file of one part, checked. Raises CanonicalInvalid for a graph that breaks the rules."""
+        model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}))
+        lint.check(model)
+        return model
+
+    def _graph(self, recipe: Recipe, part: str) -> onnx.ModelProto:
+        if recipe.arithmetic is Arithmetic.FLOAT32:
+            return self._floating[part]
+        if recipe.arithmetic is Arithmetic.INT8_DYNAMIC:
+            return dynamic.quantize(self._prepared[part], self._scratch)
+        openvino = recipe.engine is Engine.OPENVINO
+        greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
+        model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
+        return lower_x86.lower(model, recurrent=not openvino)
+
+    def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
+        path = directory / f"{part}.onnx"
+        onnx.save(graph, path)
+        if engine is Engine.OPENVINO:
+            openvino_file.write(path, directory / f"{part}.xml")
+            path.unlink()

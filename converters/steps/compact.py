@@ -1,0 +1,112 @@
+"""Weights that run in float, stored as S8 levels with scales: a quarter of the bytes, the engine widens them itself.
+
+A Cast and a Mul, not a DequantizeLinear: both engines fold them into float weights when they open the graph, so that
+they cost nothing in a run. A table is widened row by row as it is read, and stays small in memory, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from converters.steps.canonical import levels_and_scales
+from converters.steps.graph import STANDARD, Graph
+from converters.steps.products import OUTPUT_AXIS
+
+_LARGE_TABLE = 1024  # rows; below that a table is not worth a conversion of every row that is read
+_GROUP = (
+    32  # columns of a table that share a scale: half the squared error of a scale per row, for an eighth more bytes
+)
+_LARGE_WEIGHTS = 4096  # elements; below that the two more nodes weigh as much as is saved
+_RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
+
+
+def compact(graph: Graph, *, recurrent: bool) -> None:
+    """Store the float tables and weights of `graph` as S8, in place; those of recurrent layers only if `recurrent`.
+
+    OpenVINO takes recurrent weights from constants only, and does not fold before it looks.
+    """
+    nodes: list[onnx.NodeProto] = []
+    stored: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.domain not in STANDARD:
+            nodes.append(node)
+        elif node.op_type == "Gather":
+            nodes += _table(graph, node)
+        else:
+            for position, axis in _weights(node, recurrent):
+                nodes += _stored(graph, node, position, axis, stored)
+            nodes.append(node)
+    graph.replace_nodes(nodes)
+
+
+def _weights(node: onnx.NodeProto, recurrent: bool) -> list[tuple[int, int]]:
+    """The inputs of a node that are weights, each with the axis of its output channels."""
+    if node.op_type in OUTPUT_AXIS:
+        return [(1, OUTPUT_AXIS[node.op_type])]
+    if recurrent and node.op_type in ("LSTM", "GRU", "RNN"):
+        return [(1, _RECURRENT_AXIS), (2, _RECURRENT_AXIS)]
+    return []
+
+
+def _stored(
+    graph: Graph, node: onnx.NodeProto, position: int, axis: int, stored: dict[str, str]
+) -> list[onnx.NodeProto]:
+    name = node.input[position]
+    if name in stored:
+        node.input[position] = stored[name]
+        return []
+    value = graph.constant(name)
+    if value is None or value.dtype != np.float32 or value.ndim < 2 or value.size < _LARGE_WEIGHTS:
+        return []
+    if not np.isfinite(value).all():
+        return []
+    levels, scales = levels_and_scales(value, axis)
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    wide, widened = graph.name(f"{name}_wide"), graph.name(f"{name}_widened")
+    levels_name = graph.add_constant(f"{name}_levels", levels)
+    scales_name = graph.add_constant(f"{name}_scales", np.expand_dims(scales, others))
+    node.input[position] = stored[name] = widened
+    return [
+        helper.make_node("Cast", [levels_name], [wide], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [wide, scales_name], [widened]),
+    ]
+
+
+def _table(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """A large embedding table with a scale for every 32 columns of a row; only what is read is widened."""
+    table = graph.constant(node.input[0])
+    if table is None or table.dtype != np.float32 or table.ndim != 2 or len(table) < _LARGE_TABLE:
+        return [node]
+    if any(attribute.name == "axis" and attribute.i != 0 for attribute in node.attribute):
+        return [node]
+    if not np.isfinite(table).all():
+        return [node]
+    levels, scales = _grouped(table)
+    name = node.output[0]
+    table_s8 = graph.add_constant(f"{name}_levels", levels)
+    table_scales = graph.add_constant(f"{name}_scales", scales)
+    width = graph.add_constant(f"{name}_width", np.array([table.shape[1]], dtype=np.int64))
+    rows, wide, scale, widened, kept, shape = (
+        graph.name(f"{name}_{part}") for part in ("rows", "wide", "scale", "widened", "kept", "shape")
+    )
+    return [
+        helper.make_node("Gather", [table_s8, node.input[1]], [rows], axis=0),
+        helper.make_node("Cast", [rows], [wide], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Gather", [table_scales, node.input[1]], [scale], axis=0),
+        helper.make_node("Mul", [wide, scale], [widened]),
+        helper.make_node("Shape", [node.input[1]], [kept]),
+        helper.make_node("Concat", [kept, width], [shape], axis=0),
+        helper.make_node("Reshape", [widened, shape], [name]),
+    ]
+
+
+def _grouped(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Levels S8 [rows, groups, columns of one] and scales [rows, groups, 1], so that what is gathered broadcasts."""
+    rows, columns = table.shape
+    width = _GROUP if columns % _GROUP == 0 else columns
+    levels, scales = levels_and_scales(table.reshape(-1, width), 0)
+    groups = columns // width
+    return levels.reshape(rows, groups, width), scales.reshape(rows, groups, 1)

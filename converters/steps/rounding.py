@@ -1,0 +1,53 @@
+"""Weights rounded so that the error of one is made up for by those not yet rounded (GPTQ, arXiv 2210.17323).
+
+Rounding to nearest minimises the error of each weight. What matters is the error of the product, and the inputs of a
+layer are correlated: rounding row by row, and moving each row's error onto the rows that go with it, leaves a half to a
+fifth of the squared error of the product at 8 bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.steps.canonical import S8_MAX, Weights, levels_and_scales
+
+_DAMPING = 0.01  # of the mean diagonal, as in the paper: it keeps a singular Hessian invertible
+_BLOCK = 128  # rows whose error is moved onto the rest at once
+
+
+def compensated(matrix: NDArray[np.float32], inputs: NDArray[np.float32], greatest: int = S8_MAX) -> Weights:
+    """Levels and scales for `matrix` [K, N] that reads rows like `inputs` [R, K], as they are after quantization."""
+    _, scales = levels_and_scales(matrix, 1, greatest)
+    hessian = (inputs.T @ inputs).astype(np.float64)  # in FP32: FP64 takes twice as long, and damping covers the rest
+    dead = np.diag(hessian) == 0
+    hessian[dead, dead] = 1.0
+    hessian[np.diag_indices_from(hessian)] += _DAMPING * np.diag(hessian).mean()
+    order = np.argsort(-np.diag(hessian), kind="stable")  # what matters most is rounded first, and made up for by most
+    inverse = _upper_cholesky_of_inverse(hessian[np.ix_(order, order)]).astype(np.float32)
+    rounded = _round_rows(np.where(dead[:, None], 0, matrix).astype(np.float32)[order], scales, inverse, greatest)
+    levels = np.empty_like(rounded)
+    levels[order] = rounded
+    return Weights(levels.astype(np.int8), scales)
+
+
+def _upper_cholesky_of_inverse(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
+    inverse = np.linalg.inv(hessian)
+    upper: NDArray[np.float64] = np.linalg.cholesky((inverse + inverse.T) / 2).T
+    return upper
+
+
+def _round_rows(
+    matrix: NDArray[np.float32], scales: NDArray[np.float32], inverse: NDArray[np.float32], greatest: int
+) -> NDArray[np.float32]:
+    levels = np.empty_like(matrix)
+    for start in range(0, len(matrix), _BLOCK):
+        end = min(start + _BLOCK, len(matrix))
+        block, corner = matrix[start:end], inverse[start:end, start:end]
+        errors = np.empty_like(block)
+        for row in range(end - start):
+            levels[start + row] = np.clip(np.rint(block[row] / scales), -greatest, greatest)
+            errors[row] = (block[row] - levels[start + row] * scales) / corner[row, row]
+            block[row + 1 :] -= np.outer(corner[row, row + 1 :], errors[row])
+        matrix[end:] -= inverse[start:end, end:].T @ errors
+    return levels

@@ -1,0 +1,199 @@
+"""The ladder of precisions of a CTranslate2 model: down to the first rung without an objection."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import decision
+from converters.decision import Decision
+from converters.job import Measured
+from converters.progress import Reporter
+from converters.sources.ctranslate2_directory import MODEL, VOCABULARIES
+from converters.sources.ctranslate2_model import read_variables, write_variables
+from converters.steps import accuracy, latency
+from converters.subject import Split
+from converters.tasks.int8_rows import float_bytes, quantized
+from converters.tasks.transcription import PART, TOKENIZER, TranscriptionSubject, opened
+from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point, Size
+from registry.spec.session import Feeds
+from registry.spec.transcriber import ComputeType, Transcriber
+from registry.spec.transcription import TASK
+
+SERVED = (MODEL, "config.json", *VOCABULARIES, TOKENIZER, "preprocessor_config.json")
+"""The files that serve, as far as a source has them."""
+
+_PAIRS = 9  # of a second or two each
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to store and to run the model. CTranslate2 runs all of a model's matrices in S8, or none."""
+
+    name: str
+    arithmetic: Arithmetic
+    compute_type: ComputeType
+    stored_int8: bool
+
+
+LADDER = (
+    Rung("INT8 matrices, activations scaled row by row", Arithmetic.INT8_DYNAMIC, "int8_float32", stored_int8=True),
+    Rung("INT8 matrices, float arithmetic", Arithmetic.INT8_WEIGHTS, "float32", stored_int8=True),
+    Rung("as it was handed in", Arithmetic.FLOAT32, "float32", stored_int8=False),
+)
+"""From the fastest and smallest to the original; the first without an objection is published."""
+
+
+@dataclass(frozen=True)
+class Transcribing:
+    """What is published: the files in `directory`, how CTranslate2 is to run them, and what was measured."""
+
+    directory: Path
+    compute_type: ComputeType
+    decision: Decision
+    measured: Measured
+
+
+def convert(
+    source: Path,
+    scratch: Path,
+    subject: TranscriptionSubject,
+    limits: accuracy.Bounds,
+    reporter: Reporter,
+    *,
+    seed: int,
+    threads: int,
+    ladder: Sequence[Rung] = LADDER,
+) -> Transcribing:
+    """Go down the ladder to the first rung without an objection. `scratch` is a directory for its files.
+
+    Size and accuracy are against the weights in FP32, whatever they were handed in as.
+    """
+    climb = _Climb(source, scratch, subject, limits, reporter, seed, threads)
+    notes: list[str] = []
+    for rung in ladder:
+        examined = climb.examine(rung)
+        if examined.objection is None:
+            break
+        notes.append(f"{rung.name}: {examined.objection}")
+    if examined.objection is not None:
+        verdict = decision.rejected(rung.arithmetic, decision.failing(examined.accuracy))
+    else:
+        quantized_size = examined.size if rung.stored_int8 else None
+        verdict = decision.certified(rung.arithmetic, examined.latency, quantized_size, notes)
+    measured = Measured(
+        accuracy=examined.accuracy,
+        latency=examined.latency,
+        size=examined.size,
+        curve=climb.curve(rung),
+        selection=subject.data[Split.SELECTION],
+        held_out=subject.data[Split.HELD_OUT],
+        engine=Engine.CTRANSLATE2,
+    )
+    return Transcribing(examined.directory, rung.compute_type, verdict, measured)
+
+
+@dataclass(frozen=True)
+class _Examined:
+    directory: Path
+    accuracy: list[Metric]
+    latency: list[Latency]
+    size: Size
+    objection: str | None
+
+
+class _Climb:
+    """One conversion; `curve` has every rung that was tried."""
+
+    def __init__(
+        self,
+        source: Path,
+        scratch: Path,
+        subject: TranscriptionSubject,
+        limits: accuracy.Bounds,
+        reporter: Reporter,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self._source, self._scratch = source, scratch
+        self._subject, self._limits = subject, limits
+        self._reporter = reporter
+        self._seed, self._threads = seed, threads
+        self._points: dict[Rung, Point] = {}
+
+    def examine(self, rung: Rung) -> _Examined:
+        """Write, judge and time one rung."""
+        self._reporter.step("candidate", f"writing the model: {rung.name}")
+        directory = self._written(rung)
+        size = self._size(directory)
+        self._reporter.step("latency", f"timing: {rung.name}")
+        found = self._latency(directory, rung)
+        transcriber = opened(directory, self._threads, rung.compute_type)
+        self._reporter.step("selection", f"transcribing: {rung.name}")
+        self._points[rung] = self._point(rung, self._judged(transcriber, Split.SELECTION), found, size)
+        self._reporter.step("held out", f"transcribing held-out speech: {rung.name}")
+        metrics = self._judged(transcriber, Split.HELD_OUT)
+        objection = decision.objection(rung.arithmetic, metrics, found, size, fused=True)
+        return _Examined(directory, metrics, found, size, objection)
+
+    def curve(self, chosen: Rung) -> list[Point]:
+        """The points of all rungs that were tried."""
+        return [point.model_copy(update={"chosen": rung == chosen}) for rung, point in self._points.items()]
+
+    def _written(self, rung: Rung) -> Path:
+        directory = self._scratch / ("int8" if rung.stored_int8 else "source")
+        if not directory.is_dir():
+            directory.mkdir()
+            for name in SERVED:
+                if (self._source / name).is_file() and not (rung.stored_int8 and name == MODEL):
+                    shutil.copyfile(self._source / name, directory / name)
+            if rung.stored_int8:
+                write_variables(directory / MODEL, quantized(read_variables(self._source / MODEL)))
+        return directory
+
+    def _size(self, directory: Path) -> Size:
+        whole = float_bytes(read_variables(self._source / MODEL))
+        return Size(float_bytes=whole, quantized_bytes=(directory / MODEL).stat().st_size)
+
+    def _latency(self, directory: Path, rung: Rung) -> list[Latency]:
+        if not rung.stored_int8:
+            return []
+        floating = {PART: _Timed(opened(self._source, 1, "float32"))}
+        candidate = {PART: _Timed(opened(directory, 1, rung.compute_type))}
+        return latency.measure(floating, candidate, self._subject.loads, self._seed, pairs=_PAIRS)
+
+    def _judged(self, transcriber: Transcriber, split: Split) -> list[Metric]:
+        return accuracy.metrics(self._subject.judge(transcriber, split), TASK.criteria, self._limits, self._seed)
+
+    def _point(self, rung: Rung, metrics: list[Metric], found: list[Latency], size: Size) -> Point:
+        ratio = math.exp(math.fsum(math.log(entry.ratio) for entry in found) / len(found)) if found else None
+        return Point(
+            name=rung.name,
+            arithmetic=rung.arithmetic,
+            engine=Engine.CTRANSLATE2,
+            loss=accuracy.budget_used(metrics, TASK.criteria),
+            figures={metric.name: metric.value for metric in metrics},
+            latency_ratio=ratio,
+            size_ratio=size.quantized_bytes / size.float_bytes,
+            passed=all(metric.passed for metric in metrics),
+            chosen=False,
+        )
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A transcriber with the interface of a session, so that it is timed as every other model is."""
+
+    transcriber: Transcriber
+
+    def run(self, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
+        """How many tokens came out."""
+        del outputs
+        return [np.array(self.transcriber.transcribe(feeds["audio"]).tokens)]

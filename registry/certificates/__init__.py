@@ -1,0 +1,1 @@
+"""Certificates as documents: signed, verified offline, and shown to people in a terminal and on a page."""

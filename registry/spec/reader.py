@@ -1,0 +1,144 @@
+"""Pictures to text with the graphs of the task `ocr`: find lines, cut them out, turn them, read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.spec.boxes import Boxes, agreement, match
+from registry.spec.edit_distance import edit_distance
+from registry.spec.image import Image, cut_out
+from registry.spec.ocr import (
+    OcrSettings,
+    decode_line,
+    direction_input,
+    line_input,
+    line_width,
+    padded_width,
+    page_input,
+)
+from registry.spec.session import Session
+from registry.spec.text_regions import find
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: corners FP32 [4, 2] (x, y) in pixels of the picture, from its upper left clockwise."""
+
+    text: str
+    score: float
+    corners: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The lines of a picture in reading order."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        """All lines, one a line."""
+        return "\n".join(line.text for line in self.lines)
+
+
+class Reader:
+    """Open graphs `det`, `rec` and perhaps `cls` with their settings."""
+
+    def __init__(self, sessions: Mapping[str, Session], settings: OcrSettings) -> None:
+        self._sessions = sessions
+        self._settings = settings
+
+    def read(self, image: Image) -> Page:
+        """The text in `image`."""
+        corners = self.locate(image)
+        texts = self._recognize(self._upright([cut_out(image, one) for one in corners]))
+        lines = (Line(text, score, one) for (text, score), one in zip(texts, corners, strict=True))
+        return Page(tuple(line for line in lines if line.text and line.score >= self._settings.least_score))
+
+    def locate(self, image: Image) -> list[NDArray[np.float32]]:
+        """The corners FP32 [4, 2] of each line in `image`, in its pixels and in reading order."""
+        pixels = page_input(image, self._settings.side)
+        likely = self._run("det", pixels[None])[0, 0]
+        scale = np.array(image.shape[1::-1], dtype=np.float32) / np.array(likely.shape[::-1], dtype=np.float32)
+        # The middle of a pixel is at a half in a picture's coordinates, and at a whole number in the map's.
+        found = [(rectangle.corners() + np.float32(0.5)) * scale for rectangle in find(likely, self._settings.regions)]
+        return [corners for corners in found if np.isfinite(corners).all()]
+
+    def crops(self, image: Image) -> list[Image]:
+        """The lines of `image`, cut out and turned as `rec` is given them."""
+        return self._upright([cut_out(image, one) for one in self.locate(image)])
+
+    def _upright(self, lines: list[Image]) -> list[Image]:
+        """Lines that stand on end laid down, and those turned that `cls` finds upside down."""
+        laid = [np.rot90(line) if line.shape[0] >= 1.5 * line.shape[1] else line for line in lines]
+        if "cls" not in self._sessions or not laid:
+            return laid
+        upright = list(laid)
+        for start in range(0, len(laid), self._settings.batch):
+            part = laid[start : start + self._settings.batch]
+            turned = self._run("cls", np.stack([direction_input(line) for line in part]))[:, 1]
+            for index in np.flatnonzero(turned > self._settings.least_turn):
+                upright[start + index] = np.rot90(part[index], 2)
+        return upright
+
+    def _recognize(self, lines: list[Image]) -> list[tuple[str, float]]:
+        texts: list[tuple[str, float]] = [("", 0.0)] * len(lines)
+        for width, rows in self._batches(lines):
+            likely = self._run("rec", np.stack([line_input(lines[row], width) for row in rows]))
+            for row, steps in zip(rows, likely, strict=True):
+                texts[row] = decode_line(steps, self._settings.characters)
+        return texts
+
+    def _batches(self, lines: list[Image]) -> Iterator[tuple[int, list[int]]]:
+        """A width, and lines that are filled up to it: as many as one run takes."""
+        widths: dict[int, list[int]] = {}
+        for row, line in enumerate(lines):
+            widths.setdefault(padded_width(line_width(line)), []).append(row)
+        for width, rows in sorted(widths.items()):
+            for start in range(0, len(rows), self._settings.batch):
+                yield width, rows[start : start + self._settings.batch]
+
+    def _run(self, part: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        output: NDArray[np.float32] = self._sessions[part].run(None, {self._settings.inputs[part]: rows})[0]
+        return output
+
+
+@dataclass(frozen=True)
+class PageAgreement:
+    """How a candidate's page compares with the original's.
+
+    `errors` of `characters` is the edit distance of the texts; `equal` of `lines` are read the same; `matched` is the
+    share of the `boxes` of both pages that the other has, too.
+    """
+
+    errors: int
+    characters: int
+    equal: int
+    lines: int
+    matched: float
+    boxes: float
+
+
+def compare(reference: Page, candidate: Page) -> PageAgreement:
+    """Judge `candidate` against `reference`, the pages that two readers made of one picture."""
+    before, after = _boxes(reference), _boxes(candidate)
+    pairs = match(before, after, 0.5)
+    equal = sum(
+        found >= 0 and candidate.lines[found].text == line.text
+        for line, found in zip(reference.lines, pairs, strict=True)
+    )
+    matched, boxes = agreement(before, after, 0.5)
+    errors = edit_distance(reference.text, candidate.text)
+    return PageAgreement(errors, len(reference.text), equal, len(reference.lines), matched, boxes)
+
+
+def _boxes(page: Page) -> Boxes:
+    """The lines' bounds as boxes of one class; a page's skew of a few degrees is the same in both."""
+    corners = np.array([line.corners for line in page.lines], dtype=np.float32).reshape(-1, 4, 2)
+    bounds = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    scores = np.array([line.score for line in page.lines], dtype=np.float32)
+    return Boxes(bounds, scores, np.zeros(len(scores), dtype=np.int64))

@@ -1,0 +1,72 @@
+"""Speech to text with one Whisper model in CTranslate2's format. Runs in Triton and in the converter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.spec.transcription import features, windows
+
+if TYPE_CHECKING:
+    from ctranslate2.models import Whisper
+    from tokenizers import Tokenizer
+
+_MOST_TOKENS = 224  # half of the decoder's context; 30 s of fast speech are 120
+_START = "<|startoftranscript|>"
+
+ComputeType = Literal["float32", "int8_float32"]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said, and how many tokens that is."""
+
+    text: str
+    tokens: int
+
+
+class Transcriber:
+    """A Whisper model that is open, with features in front and its tokenizer behind."""
+
+    def __init__(self, directory: Path, threads: int, compute_type: ComputeType, language: str = "en") -> None:
+        """Open `model.bin`, `config.json`, the vocabulary and `tokenizer.json` in `directory` on the CPU.
+
+        One language is spoken, and asked for where the model knows several: guessing it costs another run. Raises
+        RuntimeError where CTranslate2 does not take the files, ValueError for an unknown language.
+        """
+        import ctranslate2
+        from tokenizers import Tokenizer
+
+        self._model: Whisper = ctranslate2.models.Whisper(
+            str(directory), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
+        )
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._prompt = self._prompt_ids(language)
+
+    def transcribe(self, audio: NDArray[np.float32]) -> Transcript:
+        """The text of `audio` FP32 [samples] at 16 kHz, window by window; the most probable token each time."""
+        parts = [self._window(piece) for piece in windows(audio)]
+        return Transcript(" ".join(p.text for p in parts if p.text), sum(p.tokens for p in parts))
+
+    def _window(self, piece: NDArray[np.float32]) -> Transcript:
+        import ctranslate2
+
+        mels = ctranslate2.StorageView.from_array(features(piece, self._model.n_mels)[None])
+        result = self._model.generate(mels, [self._prompt], beam_size=1, max_length=_MOST_TOKENS)[0]
+        ids = result.sequences_ids[0]
+        return Transcript(self._tokenizer.decode(ids, skip_special_tokens=True).strip(), len(ids))
+
+    def _prompt_ids(self, language: str) -> list[int]:
+        symbols: Sequence[str] = (_START, "<|notimestamps|>")
+        if self._model.is_multilingual:
+            symbols = (_START, f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
+        ids = [self._tokenizer.token_to_id(symbol) for symbol in symbols]
+        known = [found for found in ids if found is not None]
+        if len(known) < len(ids):
+            raise ValueError(f"the tokenizer does not know {symbols[ids.index(None)]}")
+        return known
