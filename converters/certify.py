@@ -135,7 +135,7 @@ class _Certification:
         engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if openvino_file.available() else [])]
         limit = self._job.request.time_limit
         deadline = None if limit is None else time.monotonic() + limit - self._job.reporter.elapsed
-        self._search = Search(parts, self._bench, engines, self._job.reporter, deadline)
+        self._search = Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)
         return self._search.run()
 
     def _no_candidate(self) -> str:

@@ -12,11 +12,16 @@ from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from converters.sources.detect import inspect
 
-_MODULES = {
-    "embedding": "converters.tasks.embedding",
-    "tensor": "converters.tasks.tensor",
+_CONVERSIONS = {
+    "embedding": ("converters.tasks.embedding", "convert"),
+    "tensor": ("converters.tasks.tensor", "convert"),
+    "detection": ("converters.tasks.conversions", "convert_detection"),
+    "ocr": ("converters.tasks.conversions", "convert_ocr"),
+    "voice-activity": ("converters.tasks.conversions", "convert_voice_activity"),
+    "speech": ("converters.tasks.conversions", "convert_speech"),
+    "classification": ("converters.tasks.conversions", "convert_classification"),
 }
-"""The module of each task, imported when it is needed: `convert(job) -> Converted`."""
+"""Module and function of each task, imported when it is needed: `(job) -> Converted`."""
 
 
 def run(
@@ -26,7 +31,8 @@ def run(
     reporter.step("inspect", "checking the source files", 0.0)
     job = Job(request, inspect(request.source, request.task, request.allow_pickle), output, cache, reporter)
     job.model.mkdir()
-    converted: Converted = importlib.import_module(_MODULES[request.task]).convert(job)
+    module, function = _CONVERSIONS[request.task]
+    converted: Converted = getattr(importlib.import_module(module), function)(job)
     reporter.step("certificate", "writing the certificate", 0.98)
     paper = certificate(job, converted)
     return ConversionReport(
@@ -35,7 +41,7 @@ def run(
         max_batch=converted.max_batch,
         model_directory=job.model,
         canonical=sorted(job.canonical.iterdir()) if job.canonical.is_dir() else [],
-        probe=job.probe,
+        probe=job.probe if job.probe.exists() else None,
         isolation=isolation,
         seconds=paper.seconds,
         peak_memory_bytes=paper.peak_memory_bytes,

@@ -31,6 +31,7 @@ _ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "MALLOC_ARENA_MAX": "2",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # its own reserves 1 GB at once, which counts against the child's limit
 }
 
 

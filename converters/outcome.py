@@ -41,7 +41,7 @@ def read_line(line: bytes) -> Progress | Outcome:
 
 def check_places(report: ConversionReport, output: Path) -> None:
     """Raise ConversionFailed where a report points anywhere but into `output`, by its paths or by a link."""
-    places = [report.model_directory, report.probe, *report.canonical]
+    places = [report.model_directory, *filter(None, [report.probe]), *report.canonical]
     inside = all(place.is_absolute() and place.is_relative_to(output) and ".." not in place.parts for place in places)
     if not inside or any(path.is_symlink() for path in output.rglob("*")):
         raise ConversionFailed("The child process pointed outside its own directory.", LOG_KEPT)

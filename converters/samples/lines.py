@@ -1,6 +1,6 @@
 """Pages and lines of text for readers: prose from docstrings, set with Pillow in the DejaVu fonts, then photographed.
 
-The three purposes are apart by the package that the prose is from and by the photograph behind it.
+The three parts are apart by the package that the prose is from and by the photograph behind it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from converters.errors import ConversionFailed
 from converters.samples.photographs import background
-from converters.samples.pictures import Pictures, Purpose, photographed, random_for
+from converters.samples.pictures import Pictures, photographed, random_for
 from converters.samples.prose import paragraphs
+from converters.samples.split import Part
 
 _STANDARD_LIBRARY = "Python's standard library"
 _PACKAGES = {
-    Purpose.CALIBRATION: (_STANDARD_LIBRARY,),
-    Purpose.SELECTION: ("networkx",),
-    Purpose.HELD_OUT: ("numpy", "jinja2"),
+    Part.CALIBRATION: (_STANDARD_LIBRARY,),
+    Part.SELECTION: ("networkx",),
+    Part.HELD_OUT: ("numpy", "jinja2"),
 }
-_COUNTS = {Purpose.CALIBRATION: 64, Purpose.SELECTION: 64, Purpose.HELD_OUT: 160}
+_COUNTS = {Part.CALIBRATION: 64, Part.SELECTION: 64, Part.HELD_OUT: 160}
 _PAGES = ((384, 480), (480, 384), (416, 416))
 _STRIPS = ((320, 48), (320, 64), (448, 64), (384, 96))
 _FONTS = tuple(
@@ -45,27 +46,27 @@ class _Style:
     spacing: float
 
 
-def pages(purpose: Purpose, seed: int, count: int | None = None) -> Pictures:
+def pages(part: Part, seed: int, count: int | None = None) -> Pictures:
     """Pages and single lines, as JPEG files, the same for the same seed and packages.
 
     Raises ConversionFailed where the fonts are not installed.
     """
-    sentences = _sentences(purpose, seed)
-    total = _COUNTS[purpose] if count is None else count
-    files = tuple(_picture(purpose, sentences, random_for(purpose, "page", seed, index)) for index in range(total))
+    sentences = _sentences(part, seed)
+    total = _COUNTS[part] if count is None else count
+    files = tuple(_picture(part, sentences, random_for(part, "page", seed, index)) for index in range(total))
     return Pictures(
         files,
-        f"Pages and single lines of English prose and figures from the docstrings of {', '.join(_PACKAGES[purpose])}, "
-        "set in DejaVu, 14 to 34 pixels high, on paper and photographs; skewed, blurred, noisy, JPEG, every tenth upside "
-        "down",
+        f"Pages and single lines of English prose and figures from the docstrings of {', '.join(_PACKAGES[part])}, "
+        "set in DejaVu, 14 to 34 pixels high, on paper and photographs; skewed, blurred, noisy, JPEG, every tenth "
+        "upside down",
     )
 
 
-def _picture(purpose: Purpose, sentences: Sequence[str], rng: np.random.Generator) -> bytes:
+def _picture(part: Part, sentences: Sequence[str], rng: np.random.Generator) -> bytes:
     page = rng.random() < 0.15
     size = (_PAGES if page else _STRIPS)[int(rng.integers(3 if page else 4))]
     style = _style(rng)
-    paper = _paper(purpose, size, style, rng)
+    paper = _paper(part, size, style, rng)
     ink = Image.new("L", size, 0)
     _set_text(ink, _text(sentences, rng), style)
     skew = rng.uniform(-2.5, 2.5) if page else rng.uniform(-1, 1)
@@ -84,12 +85,12 @@ def _style(rng: np.random.Generator) -> _Style:
     return _Style(font, dark, light, rng.uniform(1.25, 1.7))  # type: ignore[arg-type]  # three of each
 
 
-def _paper(purpose: Purpose, size: tuple[int, int], style: _Style, rng: np.random.Generator) -> Image.Image:
+def _paper(part: Part, size: tuple[int, int], style: _Style, rng: np.random.Generator) -> Image.Image:
     """Plain paper, or a photograph that shows through it."""
     plain = Image.new("RGB", size, style.paper)
     if rng.random() < 0.5:
         return plain
-    return Image.blend(background(purpose, rng, size), plain, rng.uniform(0.6, 0.9))
+    return Image.blend(background(part, rng, size), plain, rng.uniform(0.6, 0.9))
 
 
 def _text(sentences: Sequence[str], rng: np.random.Generator) -> str:
@@ -128,10 +129,8 @@ def _fitting(words: Sequence[str], font: ImageFont.FreeTypeFont, width: float) -
 
 
 @cache
-def _sentences(purpose: Purpose, seed: int) -> tuple[str, ...]:
-    found = [
-        sentence for name in _PACKAGES[purpose] for block in paragraphs(_directory(name), seed) for sentence in block
-    ]
+def _sentences(part: Part, seed: int) -> tuple[str, ...]:
+    found = [sentence for name in _PACKAGES[part] for block in paragraphs(_directory(name), seed) for sentence in block]
     return tuple(dict.fromkeys(found))
 
 

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from converters.errors import SourceInvalid
+from converters.samples.split import Part, split
 from registry.spec.certificate import Data
-
-LEAST_OWN = 24
-"""So many of the owner's pictures are needed, to have some to calibrate with and others to choose and judge by."""
-
-
-class Purpose(StrEnum):
-    """What pictures are for; no two share a source."""
-
-    CALIBRATION = "calibration"
-    SELECTION = "selection"
-    HELD_OUT = "held out"
 
 
 @dataclass(frozen=True)
@@ -40,24 +28,25 @@ class Pictures:
         return Data(description=self.description, samples=len(self.files), sha256=digest)
 
 
-def own_pictures(files: Sequence[bytes], purpose: Purpose) -> Pictures:
-    """The owner's pictures for `purpose`: a quarter calibrates, a quarter chooses, half judges, by their SHA-256.
+def pictures(built_in: Callable[[Part], Pictures], own: Sequence[bytes] | None) -> dict[Part, Pictures]:
+    """The pictures for each purpose: `built_in`, or the owner's.
 
-    Raises SourceInvalid where there are too few different ones.
+    All purposes are the owner's where there are enough of them (see `converters.samples.split`); fewer only calibrate.
     """
-    unique = sorted({hashlib.sha256(file).digest(): file for file in files}.items())
-    if len(unique) < LEAST_OWN:
-        raise SourceInvalid(
-            f"There are {len(unique)} different pictures in the owner's data.", f"Upload at least {LEAST_OWN}."
-        )
-    share = {Purpose.CALIBRATION: (0,), Purpose.SELECTION: (1,), Purpose.HELD_OUT: (2, 3)}[purpose]
-    kept = tuple(file for index, (_, file) in enumerate(unique) if index % 4 in share)
-    return Pictures(kept, "The owner's own pictures")
+    if own is None:
+        return {part: built_in(part) for part in Part}
+    keys = [hashlib.sha256(file).hexdigest() for file in own]
+    return {
+        part: Pictures(tuple(own[position] for position in positions), "The owner's own pictures")
+        if positions
+        else built_in(part)
+        for part, positions in split(keys).items()
+    }
 
 
-def random_for(purpose: Purpose, what: str, seed: int, index: int) -> np.random.Generator:
+def random_for(part: Part, what: str, seed: int, index: int) -> np.random.Generator:
     """The random numbers of one picture: the same for the same seed, whatever else is made before it."""
-    digest = hashlib.sha256(f"{purpose} {what} {seed} {index}".encode()).digest()
+    digest = hashlib.sha256(f"{part} {what} {seed} {index}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 

@@ -34,6 +34,15 @@ class Recipe:
         return digest.hexdigest()
 
     @property
+    def form(self) -> str:
+        """A digest of what decides how long it takes: which products are quantized and which are smoothed."""
+        digest = hashlib.sha256(f"{self.arithmetic} {self.engine}".encode())
+        for part, schemes in sorted(self.schemes.items()):
+            for product, scheme in sorted(schemes.items()):
+                digest.update(f"{part} {product} {scheme.smoothing is not None}".encode())
+        return digest.hexdigest()
+
+    @property
     def products(self) -> int:
         """How many products are quantized."""
         return sum(len(schemes) for schemes in self.schemes.values())

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from converters.steps import rounding, scales, smooth
 from converters.steps.activations import Activation
-from converters.steps.canonical import Scheme, Weights
+from converters.steps.canonical import Scheme, levels_and_scales
 from converters.steps.graph import Graph
-from converters.steps.products import Product, find
+from converters.steps.kernels import Kernel
+from converters.steps.products import OUTPUT_AXIS, Product, find
 from converters.steps.scales import Method
 
-_ALPHAS: tuple[float | None, ...] = (None, 0.5, 0.65, 0.8)
-_LOCAL_ALPHAS: tuple[float | None, ...] = (0.7, 0.85, 1.0)
-_LOCAL_METHODS = (Method.MINMAX, Method.PERCENTILE_5)
-_FITTED_ROWS = 1024
+_ALPHAS = (0.5, 0.65, 0.8)
+_LOCAL_ALPHAS: tuple[float | None, ...] = (None, 0.5, 0.7, 0.85, 1.0)
+_LOCAL_METHODS = (Method.MINMAX, Method.PERCENTILE_5, Method.PERCENTILE_4)
 _LOCAL_ROWS = 512  # rows of an activation that a product is tried on: 512 × 1536 × 384 takes 10 ms
 
 
@@ -43,71 +43,88 @@ def part(model: onnx.ModelProto, activations: Mapping[str, Activation]) -> Part:
 
 def strategies(parts: Mapping[str, Part]) -> Iterator[tuple[str, dict[str, Strategy]]]:
     """Names and schemes of whole models, the most promising first."""
-    smoothable = any(product.operator == "MatMul" for p in parts.values() for product in p.products)
-    if smoothable:
-        yield "each layer's own scales and smoothing", {name: _local(p) for name, p in parts.items()}
-    for alpha in reversed(_ALPHAS) if smoothable else (None,):
-        smoothing = "" if alpha is None else f", SmoothQuant α {alpha}"
-        yield f"min-max{smoothing}", {name: _uniform(p, Method.MINMAX, alpha) for name, p in parts.items()}
-    for method in (Method.MSE, Method.PERCENTILE_5, Method.PERCENTILE_4, Method.PERCENTILE_3, Method.ENTROPY):
+    yield "each layer's own scales", {name: _local(p) for name, p in parts.items()}
+    for alpha in _ALPHAS:
+        yield f"min-max, SmoothQuant α {alpha}", {name: _uniform(p, Method.MINMAX, alpha) for name, p in parts.items()}
+    for method in Method:
         yield method.value, {name: _uniform(p, method, None) for name, p in parts.items()}
 
 
 def _uniform(part: Part, method: Method, alpha: float | None) -> Strategy:
+    """One rule for all; a transposed convolution is not smoothed, as OpenVINO would not fuse what comes before it."""
     graph = Graph(part.model)
-    return {p.id: _scheme(graph, p, part.activations[p.source], method, alpha) for p in part.products}
+    schemes = {}
+    for product in part.products:
+        activation = part.activations[product.source]
+        smoothing = None
+        if alpha is not None and product.operator != "ConvTranspose":
+            smoothing = smooth.multiplier(activation.magnitude, _kernel(graph, product).by_input(), alpha)
+        schemes[product.id] = _ranged(activation, method, smoothing)
+    return schemes
 
 
 def _local(part: Part) -> Strategy:
-    """For each MatMul the rule and the smoothing that change its own output least; min-max for convolutions."""
+    """For each product the rule and the smoothing that change its output least, with weights that make up for it."""
     graph = Graph(part.model)
-    return {
-        p.id: _least_harm(graph, p, part.activations[p.source])
-        if p.operator == "MatMul"
-        else _scheme(graph, p, part.activations[p.source], Method.MINMAX, None)
-        for p in part.products
-    }
+    return {p.id: _least_harm(_kernel(graph, p), p, part.activations[p.source]) for p in part.products}
 
 
-def _scheme(graph: Graph, product: Product, activation: Activation, method: Method, alpha: float | None) -> Scheme:
-    smoothing = None
-    if alpha is not None and product.operator == "MatMul":
-        matrix = graph.constant(product.weights)
-        assert matrix is not None, "a product has constant weights"
-        smoothing = smooth.multiplier(activation.magnitude, matrix, alpha)
-    return _ranged(activation, method, smoothing)
+def _kernel(graph: Graph, product: Product) -> Kernel:
+    values = graph.constant(product.weights)
+    assert values is not None, "a product has constant weights"
+    return Kernel(product.operator, values, product.groups)
+
+
+def _least_harm(kernel: Kernel, product: Product, activation: Activation) -> Scheme:
+    """The range and the smoothing that change the product's output least, tried with weights rounded to nearest."""
+    if not _reads(product, kernel, activation):
+        return _ranged(activation, Method.PERCENTILE_5, None)
+    rows = activation.rows[:: max(1, len(activation.rows) // _LOCAL_ROWS)]
+    wanted = kernel.answer(rows)
+    errors: list[tuple[float, Scheme]] = []
+    for alpha in _LOCAL_ALPHAS:
+        smoothing = None if alpha is None else smooth.multiplier(activation.magnitude, kernel.by_input(), alpha)
+        nearest = _nearest(_smoothed(kernel, smoothing))
+        for method in _LOCAL_METHODS:
+            scheme = _ranged(activation, method, smoothing)
+            answered = nearest.answer(_quantized_rows(rows, scheme))
+            errors.append((float(np.square(answered - wanted).sum()), scheme))
+    best = min(errors, key=lambda entry: entry[0])[1]
+    quantized = _quantized_rows(activation.rows, best)
+    return replace(best, weights=rounding.compensated_kernel(_smoothed(kernel, best.smoothing), quantized))
+
+
+def _reads(product: Product, kernel: Kernel, activation: Activation) -> bool:
+    """Whether the rows are what this product reads: not of a transposed convolution, or of a kernel of another size."""
+    if product.operator == "ConvTranspose":
+        return False
+    return activation.rows.shape[1] == len(kernel.matrices()[0]) * kernel.groups
+
+
+def _smoothed(kernel: Kernel, smoothing: NDArray[np.float32] | None) -> Kernel:
+    return kernel if smoothing is None else kernel.divided(smoothing)
+
+
+def _nearest(kernel: Kernel) -> Kernel:
+    axis = OUTPUT_AXIS[kernel.operator]
+    levels, steps = levels_and_scales(kernel.values, axis)
+    others = tuple(i for i in range(levels.ndim) if i != axis)
+    return Kernel(kernel.operator, levels.astype(np.float32) * np.expand_dims(steps, others), kernel.groups)
+
+
+def _quantized_rows(rows: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
+    return scales.rounded(_multiplied(rows, scheme.smoothing), scheme.low, scheme.high)
+
+
+def _multiplied(rows: NDArray[np.float32], smoothing: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Rows [R, channels × kernel] with each channel multiplied."""
+    if smoothing is None:
+        return rows
+    return rows * np.repeat(smoothing, rows.shape[1] // len(smoothing))
 
 
 def _ranged(activation: Activation, method: Method, smoothing: NDArray[np.float32] | None) -> Scheme:
     factor = np.float32(1) if smoothing is None else smoothing
     low, high = float((activation.low * factor).min()), float((activation.high * factor).max())
-    values = activation.rows * factor if method is not Method.MINMAX else np.empty(0, np.float32)
+    values = np.empty(0, np.float32) if method is Method.MINMAX else _multiplied(activation.rows, smoothing)
     return Scheme(*scales.choose(method, low, high, values), smoothing)
-
-
-def _least_harm(graph: Graph, product: Product, activation: Activation) -> Scheme:
-    """The range and the smoothing that change the product's output least, on rows that did not fit the rounding."""
-    matrix = graph.constant(product.weights)
-    assert matrix is not None, "a product has constant weights"
-    fit, rows = activation.rows[::2][:_FITTED_ROWS], activation.rows[1::2][:_LOCAL_ROWS]
-    wanted = rows @ matrix
-    errors: list[tuple[float, Scheme]] = []
-    for alpha in _LOCAL_ALPHAS:
-        smoothing = None if alpha is None else smooth.multiplier(activation.magnitude, matrix, alpha)
-        rounded = _compensated(matrix, fit, _ranged(activation, Method.MINMAX, smoothing))
-        for method in _LOCAL_METHODS:
-            scheme = _ranged(activation, method, smoothing)
-            product_of = _quantized_rows(rows, scheme) @ (rounded.levels * rounded.scales)
-            errors.append((float(np.square(product_of - wanted).sum()), scheme))
-    best = min(errors, key=lambda entry: entry[0])[1]
-    return replace(best, weights=_compensated(matrix, activation.rows, best))
-
-
-def _compensated(matrix: NDArray[np.float32], rows: NDArray[np.float32], scheme: Scheme) -> Weights:
-    smoothed = matrix if scheme.smoothing is None else matrix / scheme.smoothing[:, None]
-    return rounding.compensated(smoothed, _quantized_rows(rows, scheme))
-
-
-def _quantized_rows(rows: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
-    smoothed = rows if scheme.smoothing is None else rows * scheme.smoothing
-    return scales.rounded(smoothed, scheme.low, scheme.high)

@@ -17,11 +17,12 @@ from converters.progress import Reporter
 from converters.search.bench import Bench, speed
 from converters.search.recipe import Recipe
 from converters.search.schemes import Part, Strategy, strategies
-from converters.steps.products import groups
+from converters.search.workshop import Workshop
+from converters.steps.products import by_source
 from registry.spec.certificate import Arithmetic, Engine, Layer, Point
 
 _CLEARLY_FASTER = 0.95  # below that share of ONNX Runtime's time another engine is worth its place
-_ALIKE = 1.5  # times the least loss: beyond that no figure of a task has been better
+_ALIKE = 1.2  # times the least loss: beyond that no figure of a task has been better
 _JUDGED_STRATEGIES = 3  # of all scales, by loss: the task's own figures decide between the best
 _SAFER = (1 / 12, 1 / 6, 1 / 3)  # of the layers, where held-out data proves harder than the selection
 _ADDED_BACK = 8  # layers tried again in INT8, the heaviest first
@@ -39,6 +40,7 @@ class Search:
     """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows."""
 
     parts: Mapping[str, Part]
+    workshop: Workshop
     bench: Bench
     engines: Sequence[Engine]
     reporter: Reporter
@@ -72,10 +74,10 @@ class Search:
 
     def layers(self, chosen: Recipe) -> list[Layer]:
         """How each layer runs in `chosen`, and why it is float where it is, in the order of the graphs."""
-        return [self._layer(part, source, chosen) for part, p in self.parts.items() for source in groups(p.products)]
+        return [self._layer(part, source, chosen) for part, p in self.parts.items() for source in by_source(p.products)]
 
     def _layer(self, part: str, source: str, chosen: Recipe) -> Layer:
-        products = groups(self.parts[part].products)[source]
+        products = by_source(self.parts[part].products)[source]
         quantized = products[0].id in chosen.schemes.get(part, {})
         harm = self.harm.get((part, source))
         why = None
@@ -94,6 +96,7 @@ class Search:
 
     def _search(self) -> None:
         named = list(strategies(self.parts))
+        self.workshop.remember(named[0][1])
         engine = self._fastest_engine(*named[0])
         if engine is None:
             return
@@ -144,11 +147,11 @@ class Search:
 
     def _ranking(self, start: Recipe) -> list[_Group]:
         """The groups by their harm: the loss with nothing but the group quantized."""
-        found = [(part, source) for part, p in self.parts.items() for source in groups(p.products)]
+        found = [(part, source) for part, p in self.parts.items() for source in by_source(p.products)]
         # What small storage costs, all candidates pay: it is not the layer's harm.
         stored = self.bench.loss(Recipe("INT8 weights", Arithmetic.INT8_WEIGHTS, start.engine, {}))
         for number, (part, source) in enumerate(found, 1):
-            members = {product.id for product in groups(self.parts[part].products)[source]}
+            members = {product.id for product in by_source(self.parts[part].products)[source]}
             only = {part: {id_: s for id_, s in start.schemes.get(part, {}).items() if id_ in members}}
             if not only[part]:
                 continue
@@ -169,7 +172,7 @@ class Search:
     def _work(self, group: _Group) -> int:
         """Elements of a group's weights: what a product costs goes with them, whatever the machine does meanwhile."""
         part, source = group
-        return sum(math.prod(product.shape) for product in groups(self.parts[part].products)[source])
+        return sum(math.prod(product.shape) for product in by_source(self.parts[part].products)[source])
 
     def _passes(self, recipe: Recipe) -> bool:
         passed = self._try(recipe).passed

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import onnx
 
-from converters.search.recipe import Recipe
+from converters.search.recipe import Recipe, Schemes
 from converters.steps import canonical, dynamic, lint, lower_x86, openvino_file
+from converters.steps.canonical import Weights
 from converters.subject import Model
 from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.hardware import saturates
@@ -47,6 +48,16 @@ class Workshop:
         self._floating = floating
         self._prepared = prepared
         self._scratch = scratch
+        self._rounded: dict[str, dict[str, Weights]] = {}
+
+    def remember(self, schemes: Schemes) -> None:
+        """Take the rounding of `schemes` for the weights of whatever runs in float. Call it before anything is made."""
+        for part, of_part in schemes.items():
+            self._rounded[part] = {
+                product: scheme.weights
+                for product, scheme in of_part.items()
+                if scheme.weights is not None and scheme.smoothing is None
+            }
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -86,7 +97,7 @@ class Workshop:
         openvino = recipe.engine is Engine.OPENVINO
         greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
         model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
-        return lower_x86.lower(model, recurrent=not openvino)
+        return lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
         path = directory / f"{part}.onnx"

@@ -17,13 +17,16 @@ from registry.spec.session import Feeds, open_session
 
 _ROWS_EACH = 64  # of one sample: 76 batches of texts give 4,096, and MiniLM's 24 activations 260 MB
 _MOST_ROWS = 4096
+_LEAST_ROWS = 1024
+_MOST_ELEMENTS = 4_000_000  # of one activation: 16 MB
 
 
 @dataclass(frozen=True)
 class Activation:
     """One value that products read, by its channels K.
 
-    `low` and `high` [K] are the extremes over all samples; `rows` FP32 [R, K] are vectors drawn from every sample.
+    `low` and `high` [K] are the extremes over all samples; `rows` FP32 [R, K], or [R, K × kernel] where a convolution
+    reads it, are what its first reader reads for one place of its output, drawn from every sample.
     """
 
     low: NDArray[np.float32]
@@ -44,8 +47,9 @@ class Activation:
 class _Gathering:
     """The extremes and the rows so far of one value."""
 
-    def __init__(self, axis: int, seed: int) -> None:
-        self._axis = axis
+    def __init__(self, product: Product, seed: int) -> None:
+        self._axis = product.channel_axis
+        self._window = product.window
         self._rng = np.random.default_rng(seed)
         self._low: NDArray[np.float32] | None = None
         self._high: NDArray[np.float32] | None = None
@@ -58,15 +62,21 @@ class _Gathering:
         low, high = rows.min(axis=0), rows.max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = high if self._high is None else np.maximum(self._high, high)
+        self._rows.append(self._drawn(value, rows))
+
+    def _drawn(self, value: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._window is not None:
+            return self._window.rows(value, _ROWS_EACH, self._rng)
         drawn = self._rng.choice(len(rows), min(_ROWS_EACH, len(rows)), replace=False)
-        self._rows.append(rows[np.sort(drawn)].copy())
+        return rows[np.sort(drawn)].copy()
 
     def activation(self) -> Activation | None:
         if self._low is None or self._high is None:
             return None
         rows = np.concatenate(self._rows)
-        if len(rows) > _MOST_ROWS:
-            rows = rows[np.sort(self._rng.choice(len(rows), _MOST_ROWS, replace=False))]
+        most = min(_MOST_ROWS, max(_LEAST_ROWS, _MOST_ELEMENTS // rows.shape[1]))
+        if len(rows) > most:
+            rows = rows[np.sort(self._rng.choice(len(rows), most, replace=False))]
         return Activation(self._low, self._high, rows)
 
 
@@ -78,9 +88,7 @@ def observe(
     Memory is bounded by what the graph answers for one sample, and by the rows that are kept. `scratch` is a directory
     for the instrumented graph. Every position counts: a sample must hold no padding.
     """
-    gatherings = {
-        product.source: _Gathering(product.channel_axis, seed) for seed, product in enumerate(_first_readers(products))
-    }
+    gatherings = {product.source: _Gathering(product, seed) for seed, product in enumerate(_first_readers(products))}
     if not gatherings:
         return {}
     path = scratch / "instrumented.onnx"

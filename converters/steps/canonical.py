@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from converters.steps.graph import Graph, copy_of
-from converters.steps.products import OUTPUT_AXIS, weights
+from converters.steps.kernels import Kernel
+from converters.steps.products import OUTPUT_AXIS, groups, weights
 
 RANGES = "conch.ranges"
 """Metadata key: JSON of the quantized value's name to the [least, greatest] value that its levels cover."""
@@ -36,7 +37,7 @@ class Weights:
 class Scheme:
     """How one product is quantized: the range of its input, 0 included, and what its channels are multiplied by first.
 
-    `smoothing` FP32 [K] is SmoothQuant's multiplier, for a MatMul only; the range is that of the multiplied input.
+    `smoothing` FP32 [K] is SmoothQuant's multiplier of the input's channels; the range is that of the multiplied input.
     `weights` are those of the smoothed product where they are not simply rounded to nearest.
     """
 
@@ -88,8 +89,9 @@ class _Writer:
         nodes: list[onnx.NodeProto] = []
         source = node.input[0]
         if scheme.smoothing is not None:
-            matrix = matrix / scheme.smoothing[:, None]
-            factor = self.graph.add_constant(f"{node.output[0]}_smoothing", scheme.smoothing)
+            matrix = Kernel(node.op_type, matrix, groups(node)).divided(scheme.smoothing).values
+            shape = (-1,) if node.op_type == "MatMul" else (1, -1, *(1,) * (matrix.ndim - 2))
+            factor = self.graph.add_constant(f"{node.output[0]}_smoothing", scheme.smoothing.reshape(shape))
             smoothed = self.graph.name(f"{node.output[0]}_smoothed")
             nodes.append(helper.make_node("Mul", [source, factor], [smoothed]))
             source = smoothed

@@ -6,12 +6,14 @@ they cost nothing in a run. A table is widened row by row as it is read, and sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from converters.steps.canonical import levels_and_scales
+from converters.steps.canonical import Weights, levels_and_scales
 from converters.steps.graph import STANDARD, Graph
 from converters.steps.products import OUTPUT_AXIS
 
@@ -23,9 +25,10 @@ _LARGE_WEIGHTS = 4096  # elements; below that the two more nodes weigh as much a
 _RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
 
 
-def compact(graph: Graph, *, recurrent: bool) -> None:
+def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) -> None:
     """Store the float tables and weights of `graph` as S8, in place; those of recurrent layers only if `recurrent`.
 
+    `rounded` are weights by their operator's output for which there is something better than rounding to nearest.
     OpenVINO takes recurrent weights from constants only, and does not fold before it looks.
     """
     nodes: list[onnx.NodeProto] = []
@@ -37,7 +40,7 @@ def compact(graph: Graph, *, recurrent: bool) -> None:
             nodes += _table(graph, node)
         else:
             for position, axis in _weights(node, recurrent):
-                nodes += _stored(graph, node, position, axis, stored)
+                nodes += _stored(graph, node, position, axis, stored, rounded.get(node.output[0]))
             nodes.append(node)
     graph.replace_nodes(nodes)
 
@@ -52,7 +55,7 @@ def _weights(node: onnx.NodeProto, recurrent: bool) -> list[tuple[int, int]]:
 
 
 def _stored(
-    graph: Graph, node: onnx.NodeProto, position: int, axis: int, stored: dict[str, str]
+    graph: Graph, node: onnx.NodeProto, position: int, axis: int, stored: dict[str, str], rounded: Weights | None
 ) -> list[onnx.NodeProto]:
     name = node.input[position]
     if name in stored:
@@ -63,7 +66,7 @@ def _stored(
         return []
     if not np.isfinite(value).all():
         return []
-    levels, scales = levels_and_scales(value, axis)
+    levels, scales = levels_and_scales(value, axis) if rounded is None else (rounded.levels, rounded.scales)
     others = tuple(i for i in range(value.ndim) if i != axis)
     wide, widened = graph.name(f"{name}_wide"), graph.name(f"{name}_widened")
     levels_name = graph.add_constant(f"{name}_levels", levels)

@@ -20,7 +20,7 @@ from converters.steps.graph import OPSET
 
 OUTPUT = "token_vectors"  # `last_hidden_state` is a name the graph may use inside, and ONNX Runtime refuses it twice
 
-_UNBUILDABLE = (ArithmeticError, AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+_UNBUILDABLE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 _UNUSED_WEIGHTS = ("pooler.", "embeddings.position_ids")  # no token vector depends on them
 
 

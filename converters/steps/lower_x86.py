@@ -7,21 +7,24 @@ U8S8. OpenVINO takes the same form.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 
-from converters.steps.canonical import RANGES
+from converters.steps.canonical import RANGES, Weights
 from converters.steps.compact import compact
 from converters.steps.graph import Graph, copy_of
 
 _U8_MAX = 255.0
 
 
-def lower(canonical: onnx.ModelProto, *, recurrent: bool = True) -> onnx.ModelProto:
+def lower(
+    canonical: onnx.ModelProto, rounded: Mapping[str, Weights] | None = None, *, recurrent: bool = True
+) -> onnx.ModelProto:
     """The graph that x86 runs fast, of the canonical one. The same input gives the same bytes.
 
-    `recurrent` says whether the engine takes recurrent weights that are stored small.
+    `rounded` and `recurrent` are for the weights of what runs in float, as `compact` has them.
     """
     copy = copy_of(canonical)
     graph = Graph(copy)
@@ -36,7 +39,7 @@ def lower(canonical: onnx.ModelProto, *, recurrent: bool = True) -> onnx.ModelPr
         elif node.op_type == "DequantizeLinear" and node.input[0] in parameters:
             node.input[1], node.input[2] = parameters[node.input[0]]
     graph.replace_nodes(nodes)
-    compact(graph, recurrent=recurrent)
+    compact(graph, rounded or {}, recurrent=recurrent)
     return copy
 
 

@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from converters.steps.graph import STANDARD, Graph
+from converters.steps.windows import Window
 
 OUTPUT_AXIS = {"MatMul": 1, "Conv": 0, "ConvTranspose": 1}
 """The axis of the output channels in an operator's weights, which have one scale each. ConvTranspose with groups has
@@ -22,7 +23,7 @@ _CHANNEL_AXIS = {"MatMul": -1, "Conv": 1, "ConvTranspose": 1}
 class Product:
     """One operator: its id is the name of its output, `source` the value it reads, `weights` an initializer.
 
-    `channel_axis` is that of the channels in the value it reads.
+    `window` is what a Conv reads for one place of its output; None for the others, which read rows of channels.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Product:
     source: str
     weights: str
     shape: tuple[int, ...]
+    window: Window | None = None
+    groups: int = 1
 
     @property
     def output_axis(self) -> int:
@@ -50,10 +53,27 @@ class Product:
 def find(graph: Graph) -> list[Product]:
     """All operators of the main graph that can be quantized, in topological order."""
     return [
-        Product(node.output[0], node.op_type, node.input[0], node.input[1], value.shape)
+        Product(
+            node.output[0],
+            node.op_type,
+            node.input[0],
+            node.input[1],
+            value.shape,
+            _window(node, value.shape),
+            groups(node),
+        )
         for node in graph.nodes
         if (value := weights(graph, node)) is not None
     ]
+
+
+def groups(node: onnx.NodeProto) -> int:
+    """Into how many groups a convolution divides its channels; 1 for a MatMul."""
+    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+
+
+def _window(node: onnx.NodeProto, shape: tuple[int, ...]) -> Window | None:
+    return Window.of(node, shape[2:]) if node.op_type == "Conv" else None
 
 
 def weights(graph: Graph, node: onnx.NodeProto) -> NDArray[np.float32] | None:
@@ -74,7 +94,7 @@ def matrix_product(graph: Graph, node: onnx.NodeProto) -> bool:
     return node.op_type == "MatMul" and weights(graph, node) is not None
 
 
-def groups(products: Iterable[Product]) -> dict[str, list[Product]]:
+def by_source(products: Iterable[Product]) -> dict[str, list[Product]]:
     """Products that read the same value, by that value: they share its quantization and go back to float together."""
     found: dict[str, list[Product]] = {}
     for product in products:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.steps.canonical import S8_MAX, Weights, levels_and_scales
+from converters.steps.kernels import Kernel
 
 _DAMPING = 0.01  # of the mean diagonal, as in the paper: it keeps a singular Hessian invertible
 _BLOCK = 128  # rows whose error is moved onto the rest at once
@@ -29,6 +30,20 @@ def compensated(matrix: NDArray[np.float32], inputs: NDArray[np.float32], greate
     levels = np.empty_like(rounded)
     levels[order] = rounded
     return Weights(levels.astype(np.int8), scales)
+
+
+def compensated_kernel(kernel: Kernel, rows: NDArray[np.float32], greatest: int = S8_MAX) -> Weights:
+    """The same for a MatMul or a Conv that reads `rows` [R, inputs × kernel]; each group is a product of its own."""
+    matrices = kernel.matrices()
+    width = len(matrices[0])
+    found = [
+        compensated(matrix, rows[:, group * width : (group + 1) * width], greatest)
+        for group, matrix in enumerate(matrices)
+    ]
+    if kernel.operator == "MatMul":
+        return found[0]
+    levels = np.concatenate([weights.levels.T for weights in found]).reshape(kernel.values.shape)
+    return Weights(levels, np.concatenate([weights.scales for weights in found]))
 
 
 def _upper_cholesky_of_inverse(hessian: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,6 +25,9 @@ REFUSALS: tuple[type[Exception], ...] = (
 """What an engine raises where it does not take a graph or its inputs."""
 
 
+_NO_MEMORY = ("failed to allocate memory", "bad_alloc")  # how ONNX Runtime and OpenVINO say it
+
+
 class EngineRefused(Exception):
     """An engine did not open the graph, or did not take the inputs."""
 
@@ -34,7 +37,7 @@ def open_float(path: Path, threads: int) -> ort.InferenceSession:
     try:
         return open_session(path, threads, exact_x86=False)
     except REFUSALS as error:
-        raise EngineRefused(str(error)) from error
+        raise _refused(error) from error
 
 
 def run(session: Session, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
@@ -42,4 +45,10 @@ def run(session: Session, outputs: Sequence[str] | None, feeds: Feeds) -> list[N
     try:
         return session.run(outputs, dict(feeds))
     except REFUSALS as error:
-        raise EngineRefused(str(error)) from error
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> EngineRefused | MemoryError:
+    """Memory that is not there is no fault of the graph's inputs: the child then says which limit was reached."""
+    text = str(error)
+    return MemoryError(text) if any(sign in text.lower() for sign in _NO_MEMORY) else EngineRefused(text)

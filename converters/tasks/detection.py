@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.photographs import scenes
-from converters.samples.pictures import Pictures, Purpose, own_pictures
+from converters.samples.pictures import Pictures, pictures
+from converters.samples.split import Part
 from converters.subject import Figure, Load, Model, Sample, Split
 from registry.spec.boxes import Boxes, agreement, score_drift
 from registry.spec.certificate import Data
@@ -27,7 +28,6 @@ _LEAST_BOXES = 50  # with fewer, one box is 2 % and no figure means anything
 _RANKED = 16  # scenes that layers are ranked with
 _DEFAULT_SIDE = 640  # Ultralytics' own, where neither the graph nor its metadata says
 _LARGEST_SIDE = 4096
-_PURPOSES = {Split.SELECTION: Purpose.SELECTION, Split.HELD_OUT: Purpose.HELD_OUT}
 
 
 class DetectionSubject:
@@ -38,7 +38,7 @@ class DetectionSubject:
         graph: onnx.ModelProto,
         original: Session,
         settings: DetectionSettings,
-        pictures: Mapping[Purpose, Pictures],
+        pictures: Mapping[Part, Pictures],
     ) -> None:
         self.settings = settings
         self._graph = graph
@@ -54,12 +54,12 @@ class DetectionSubject:
     @cached_property
     def data(self) -> Mapping[str, Data]:
         """The scenes of each purpose."""
-        return {purpose.value: pictures.data() for purpose, pictures in self._pictures.items()}
+        return {part.value: found.data() for part, found in self._pictures.items()}
 
     @property
     def loads(self) -> tuple[Load, ...]:
         """One picture and four, as large as the graph takes them."""
-        rows = [self._row(file) for file in self._pictures[Purpose.SELECTION].files[:4]]
+        rows = [self._row(file) for file in self._pictures[Part.SELECTION].files[:4]]
         side = self.settings.side
         return tuple(
             Load(f"{count} × 3 × {side} × {side}", (self._sample(np.stack(rows[:count])),)) for count in (1, 4)
@@ -67,12 +67,12 @@ class DetectionSubject:
 
     def calibration(self) -> Iterator[Sample]:
         """One scene a sample. The black that fills up a square is part of what the graph always sees."""
-        for file in self._pictures[Purpose.CALIBRATION].files:
+        for file in self._pictures[Part.CALIBRATION].files:
             yield self._sample(self._row(file)[None])
 
     def selection(self) -> Iterator[Sample]:
         """Some scenes of the selection data."""
-        for file in self._pictures[Purpose.SELECTION].files[:_RANKED]:
+        for file in self._pictures[Part.SELECTION].files[:_RANKED]:
             yield self._sample(self._row(file)[None])
 
     def judge(self, model: Model, split: Split) -> list[Figure]:
@@ -101,7 +101,7 @@ class DetectionSubject:
 
     def _boxes(self, session: Session, split: Split) -> list[Boxes]:
         detector = Detector(session, self.settings)
-        return [detector.detect([picture(file)])[0] for file in self._pictures[_PURPOSES[split]].files]
+        return [detector.detect([picture(file)])[0] for file in self._pictures[Part(split.value)].files]
 
     def _row(self, file: bytes) -> NDArray[np.float32]:
         return to_input(letterbox(picture(file), self.settings.side)[0])
@@ -119,10 +119,10 @@ def open_subject(
     that is not shaped like YOLOv8, and ConversionFailed where there are no pictures.
     """
     settings = read_settings(graph)
-    pictures = {purpose: scenes(purpose, seed) if own is None else own_pictures(own, purpose) for purpose in Purpose}
+    found = pictures(lambda part: scenes(part, seed), own)
     path = scratch / "original.onnx"
     onnx.save(graph, path)
-    return DetectionSubject(graph, open_session(path, threads, exact_x86=False), settings, pictures)
+    return DetectionSubject(graph, open_session(path, threads, exact_x86=False), settings, found)
 
 
 def picture(file: bytes) -> Image:

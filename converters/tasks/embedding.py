@@ -31,7 +31,7 @@ MAX_BATCH = 64  # rows Triton may gather; the runtime caps a run by tokens on to
 
 _PART = "model"
 _SHAPES = ((1, 32), (8, 32), (8, 128))  # rows and tokens that latency is measured with
-_LOSS_TEXTS = 96  # of the selection, to rank layers by: 2 s a layer
+_LOSS_TEXTS = 48  # of the selection, to rank layers by: a second a layer
 
 
 class EmbeddingSubject:

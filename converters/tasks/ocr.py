@@ -11,7 +11,8 @@ import onnx
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.lines import pages
-from converters.samples.pictures import Pictures, Purpose, own_pictures
+from converters.samples.pictures import Pictures, pictures
+from converters.samples.split import Part
 from converters.subject import Figure, Load, Model, Sample, Split
 from converters.tasks.detection import picture
 from registry.spec.certificate import Data
@@ -25,7 +26,6 @@ _LEAST_CHARACTERS = 1000  # of half a percent that is five errors
 _RANKED_PAGES, _RANKED_LINES = 8, 24
 _FULL_DIRECTION = 192  # lines at least as wide have no padding for the direction classifier
 _LINE_LOAD = 320
-_PURPOSES = {Split.SELECTION: Purpose.SELECTION, Split.HELD_OUT: Purpose.HELD_OUT}
 
 
 class OcrSubject:
@@ -36,7 +36,7 @@ class OcrSubject:
         graphs: Mapping[str, onnx.ModelProto],
         original: Mapping[str, Session],
         settings: OcrSettings,
-        pictures: Mapping[Purpose, Pictures],
+        pictures: Mapping[Part, Pictures],
     ) -> None:
         self.settings = settings
         self._graphs = graphs
@@ -52,12 +52,12 @@ class OcrSubject:
     @cached_property
     def data(self) -> Mapping[str, Data]:
         """The pages of each purpose."""
-        return {purpose.value: pictures.data() for purpose, pictures in self._pictures.items()}
+        return {part.value: found.data() for part, found in self._pictures.items()}
 
     @property
     def loads(self) -> tuple[Load, ...]:
         """Finding the lines of a page, reading six lines, and all that is done for one page."""
-        file = max(self._pictures[Purpose.SELECTION].files, key=lambda file: picture(file).shape[0])
+        file = max(self._pictures[Part.SELECTION].files, key=lambda file: picture(file).shape[0])
         samples = list(self._samples(file))
         found = samples[0].feeds[self.settings.inputs["det"]]
         one = next(sample for sample in samples if sample.part == "rec").feeds[self.settings.inputs["rec"]]
@@ -70,13 +70,13 @@ class OcrSubject:
 
     def calibration(self) -> Iterator[Sample]:
         """Pages for `det`, and the lines that the original finds on them for the other parts, unpadded."""
-        for file in self._pictures[Purpose.CALIBRATION].files:
+        for file in self._pictures[Part.CALIBRATION].files:
             yield from self._samples(file)
 
     def selection(self) -> Iterator[Sample]:
         """Some pages and lines of the selection data."""
         left = dict.fromkeys(PARTS, _RANKED_LINES) | {"det": _RANKED_PAGES}
-        for file in self._pictures[Purpose.SELECTION].files:
+        for file in self._pictures[Part.SELECTION].files:
             for sample in self._samples(file):
                 if left[sample.part]:
                     left[sample.part] -= 1
@@ -107,7 +107,7 @@ class OcrSubject:
 
     def _read(self, sessions: Mapping[str, Session], split: Split) -> list[Page]:
         reader = Reader(sessions, self.settings)
-        return [reader.read(picture(file)) for file in self._pictures[_PURPOSES[split]].files]
+        return [reader.read(picture(file)) for file in self._pictures[Part(split.value)].files]
 
     def _samples(self, file: bytes) -> Iterator[Sample]:
         image = picture(file)
@@ -134,13 +134,13 @@ def open_subject(
     that are not PP-OCR's, and ConversionFailed where there are no pages to judge by.
     """
     settings = read_settings(graphs)
-    pictures = {purpose: pages(purpose, seed) if own is None else own_pictures(own, purpose) for purpose in Purpose}
+    found = pictures(lambda part: pages(part, seed), own)
     original: dict[str, Session] = {}
     for part, graph in graphs.items():
         path = scratch / f"original-{part}.onnx"
         onnx.save(graph, path)
         original[part] = open_session(path, threads, exact_x86=False)
-    return OcrSubject(graphs, original, settings, pictures)
+    return OcrSubject(graphs, original, settings, found)
 
 
 def read_settings(graphs: Mapping[str, onnx.ModelProto]) -> OcrSettings:

@@ -45,13 +45,17 @@ class TranscriptionSubject:
         clip = min(clips, key=lambda audio: abs(len(audio) - _LOAD_SECONDS * RATE))
         return (Load(f"{len(clip) / RATE:.1f} s of speech", (Sample(PART, {"audio": clip}),)),)
 
-    def judge(self, candidate: Transcriber, split: Split) -> list[Figure]:
-        """`word_error_added` and `words_changed`, one value for each text in all its recordings, weighted by words."""
+    def judge(self, candidate: Transcriber | None, split: Split) -> list[Figure]:
+        """`word_error_added` and `words_changed`, one value for each text in all its recordings, weighted by words.
+
+        None is the original, which needs no second run to be compared with itself.
+        """
         if split not in self._references:
             self._references[split] = self._heard(self._original, split)
         said = [entry.text for entry in self._speech[split].spoken]
-        found = zip(said, self._references[split], self._heard(candidate, split), strict=True)
-        return figures([_counts(*entry) for entry in found])
+        before = self._references[split]
+        after = before if candidate is None else self._heard(candidate, split)
+        return figures([_counts(*entry) for entry in zip(said, before, after, strict=True)])
 
     def _heard(self, transcriber: Transcriber, split: Split) -> list[list[Transcript]]:
         return [[transcriber.transcribe(audio) for audio in entry.audio] for entry in self._speech[split].spoken]

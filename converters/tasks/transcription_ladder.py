@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,15 @@ def convert(
         if examined.objection is None:
             break
         notes.append(f"{rung.name}: {examined.objection}")
+    size = examined.size if rung.stored_int8 else None
     if examined.objection is not None:
         verdict = decision.rejected(rung.arithmetic, decision.failing(examined.accuracy))
     else:
-        quantized_size = examined.size if rung.stored_int8 else None
-        verdict = decision.certified(rung.arithmetic, examined.latency, quantized_size, notes)
+        verdict = decision.certified(rung.arithmetic, examined.latency, size, notes)
     measured = Measured(
         accuracy=examined.accuracy,
         latency=examined.latency,
-        size=examined.size,
+        size=size,
         curve=climb.curve(rung),
         selection=subject.data[Split.SELECTION],
         held_out=subject.data[Split.HELD_OUT],
@@ -109,68 +109,62 @@ class _Examined:
     objection: str | None
 
 
+@dataclass(frozen=True)
 class _Climb:
-    """One conversion; `curve` has every rung that was tried."""
+    """One conversion; `points` has every rung that was tried."""
 
-    def __init__(
-        self,
-        source: Path,
-        scratch: Path,
-        subject: TranscriptionSubject,
-        limits: accuracy.Bounds,
-        reporter: Reporter,
-        seed: int,
-        threads: int,
-    ) -> None:
-        self._source, self._scratch = source, scratch
-        self._subject, self._limits = subject, limits
-        self._reporter = reporter
-        self._seed, self._threads = seed, threads
-        self._points: dict[Rung, Point] = {}
+    source: Path
+    scratch: Path
+    subject: TranscriptionSubject
+    limits: accuracy.Bounds
+    reporter: Reporter
+    seed: int
+    threads: int
+    points: dict[Rung, Point] = field(default_factory=dict)
 
     def examine(self, rung: Rung) -> _Examined:
         """Write, judge and time one rung."""
-        self._reporter.step("candidate", f"writing the model: {rung.name}")
+        self.reporter.step("candidate", f"writing the model: {rung.name}")
         directory = self._written(rung)
         size = self._size(directory)
-        self._reporter.step("latency", f"timing: {rung.name}")
+        self.reporter.step("latency", f"timing: {rung.name}")
         found = self._latency(directory, rung)
-        transcriber = opened(directory, self._threads, rung.compute_type)
-        self._reporter.step("selection", f"transcribing: {rung.name}")
-        self._points[rung] = self._point(rung, self._judged(transcriber, Split.SELECTION), found, size)
-        self._reporter.step("held out", f"transcribing held-out speech: {rung.name}")
+        transcriber = opened(directory, self.threads, rung.compute_type) if rung.stored_int8 else None
+        self.reporter.step("selection", f"transcribing: {rung.name}")
+        self.points[rung] = self._point(rung, self._judged(transcriber, Split.SELECTION), found, size)
+        self.reporter.step("held out", f"transcribing held-out speech: {rung.name}")
         metrics = self._judged(transcriber, Split.HELD_OUT)
         objection = decision.objection(rung.arithmetic, metrics, found, size, fused=True)
         return _Examined(directory, metrics, found, size, objection)
 
     def curve(self, chosen: Rung) -> list[Point]:
         """The points of all rungs that were tried."""
-        return [point.model_copy(update={"chosen": rung == chosen}) for rung, point in self._points.items()]
+        return [point.model_copy(update={"chosen": rung == chosen}) for rung, point in self.points.items()]
 
     def _written(self, rung: Rung) -> Path:
-        directory = self._scratch / ("int8" if rung.stored_int8 else "source")
+        directory = self.scratch / ("int8" if rung.stored_int8 else "source")
         if not directory.is_dir():
             directory.mkdir()
             for name in SERVED:
-                if (self._source / name).is_file() and not (rung.stored_int8 and name == MODEL):
-                    shutil.copyfile(self._source / name, directory / name)
+                if (self.source / name).is_file() and not (rung.stored_int8 and name == MODEL):
+                    shutil.copyfile(self.source / name, directory / name)
             if rung.stored_int8:
-                write_variables(directory / MODEL, quantized(read_variables(self._source / MODEL)))
+                write_variables(directory / MODEL, quantized(read_variables(self.source / MODEL)))
         return directory
 
     def _size(self, directory: Path) -> Size:
-        whole = float_bytes(read_variables(self._source / MODEL))
+        whole = float_bytes(read_variables(self.source / MODEL))
         return Size(float_bytes=whole, quantized_bytes=(directory / MODEL).stat().st_size)
 
     def _latency(self, directory: Path, rung: Rung) -> list[Latency]:
         if not rung.stored_int8:
             return []
-        floating = {PART: _Timed(opened(self._source, 1, "float32"))}
+        floating = {PART: _Timed(opened(self.source, 1, "float32"))}
         candidate = {PART: _Timed(opened(directory, 1, rung.compute_type))}
-        return latency.measure(floating, candidate, self._subject.loads, self._seed, pairs=_PAIRS)
+        return latency.measure(floating, candidate, self.subject.loads, self.seed, pairs=_PAIRS)
 
-    def _judged(self, transcriber: Transcriber, split: Split) -> list[Metric]:
-        return accuracy.metrics(self._subject.judge(transcriber, split), TASK.criteria, self._limits, self._seed)
+    def _judged(self, transcriber: Transcriber | None, split: Split) -> list[Metric]:
+        return accuracy.metrics(self.subject.judge(transcriber, split), TASK.criteria, self.limits, self.seed)
 
     def _point(self, rung: Rung, metrics: list[Metric], found: list[Latency], size: Size) -> Point:
         ratio = math.exp(math.fsum(math.log(entry.ratio) for entry in found) / len(found)) if found else None

@@ -23,7 +23,8 @@ def made(report: ConversionReport) -> Iterator[ConvertedFile]:
     """What a conversion that ran to its end has made."""
     yield from (ConvertedFile(FileRole.SERVED, path) for path in sorted(report.model_directory.iterdir()))
     yield from (ConvertedFile(FileRole.CANONICAL, path) for path in report.canonical)
-    yield ConvertedFile(FileRole.PROBE, report.probe)
+    if report.probe is not None:
+        yield ConvertedFile(FileRole.PROBE, report.probe)
 
 
 def records(output: Path) -> Iterator[ConvertedFile]:

@@ -60,13 +60,17 @@ class Reader:
         return Page(tuple(line for line in lines if line.text and line.score >= self._settings.least_score))
 
     def locate(self, image: Image) -> list[NDArray[np.float32]]:
-        """The corners FP32 [4, 2] of each line in `image`, in its pixels and in reading order."""
+        """The corners FP32 [4, 2] of each line in `image`, in its pixels and in reading order.
+
+        They are not rounded to whole pixels: against a `det` with INT8 weights, 81 % of lines were read the same where
+        they were, and 89 % where they were not.
+        """
         pixels = page_input(image, self._settings.side)
         likely = self._run("det", pixels[None])[0, 0]
         scale = np.array(image.shape[1::-1], dtype=np.float32) / np.array(likely.shape[::-1], dtype=np.float32)
         # The middle of a pixel is at a half in a picture's coordinates, and at a whole number in the map's.
-        found = [(rectangle.corners() + np.float32(0.5)) * scale for rectangle in find(likely, self._settings.regions)]
-        return [corners for corners in found if np.isfinite(corners).all()]
+        found = find(likely, self._settings.regions)
+        return [(rectangle.corners() + np.float32(0.5)) * scale for rectangle in found]
 
     def crops(self, image: Image) -> list[Image]:
         """The lines of `image`, cut out and turned as `rec` is given them."""
@@ -111,12 +115,15 @@ class Reader:
 class PageAgreement:
     """How a candidate's page compares with the original's.
 
-    `errors` of `characters` is the edit distance of the texts; `equal` of `lines` are read the same; `matched` is the
-    share of the `boxes` of both pages that the other has, too.
+    `errors` of `characters` is the edit distance of the texts without their spaces, `spaced_errors` of
+    `spaced_characters` that with them; `equal` of `lines` are read the same, spaces included; `matched` is the share of
+    the `boxes` of both pages that the other has, too.
     """
 
     errors: int
     characters: int
+    spaced_errors: int
+    spaced_characters: int
     equal: int
     lines: int
     matched: float
@@ -132,8 +139,18 @@ def compare(reference: Page, candidate: Page) -> PageAgreement:
         for line, found in zip(reference.lines, pairs, strict=True)
     )
     matched, boxes = agreement(before, after, 0.5)
-    errors = edit_distance(reference.text, candidate.text)
-    return PageAgreement(errors, len(reference.text), equal, len(reference.lines), matched, boxes)
+    return PageAgreement(
+        *_errors(reference.text.replace(" ", ""), candidate.text.replace(" ", "")),
+        *_errors(reference.text, candidate.text),
+        equal,
+        len(reference.lines),
+        matched,
+        boxes,
+    )
+
+
+def _errors(reference: str, candidate: str) -> tuple[int, int]:
+    return edit_distance(reference, candidate), len(reference)
 
 
 def _boxes(page: Page) -> Boxes:

@@ -108,7 +108,7 @@ def test_smoothing_evens_out_activations_and_weights() -> None:
     weights = np.array([[1.0, -2.0], [0.5, 2.0]], dtype=np.float32)
     multiplier = smooth.multiplier(activations, weights, alpha=0.5)
     np.testing.assert_allclose(activations * multiplier, np.abs(weights / multiplier[:, None]).max(axis=1), rtol=1e-5)
-    assert np.isfinite(smooth.multiplier(np.zeros(2, np.float32), np.zeros((2, 2), np.float32))).all()
+    assert np.isfinite(smooth.multiplier(np.zeros(2, np.float32), np.zeros((2, 2), np.float32), alpha=0.8)).all()
 
 
 @pytest.mark.parametrize("lowered", [False, True])
