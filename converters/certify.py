@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from converters.search.bench import FLOAT, Bench, Judgement
 from converters.search.journal import Journal
 from converters.search.observations import observations
 from converters.search.recipe import Recipe
-from converters.search.schemes import Part, part
+from converters.search.schemes import Part, part, stored
 from converters.search.search import Search
 from converters.search.workshop import Candidate, Workshop
 from converters.steps import accuracy, audit, openvino_file, prepare
@@ -28,6 +29,8 @@ from converters.subject import Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Lowering, Operators, Point, Precision, Size
 from registry.spec.hardware import hardware_class
 from registry.spec.task import Task
+
+log = logging.getLogger(__name__)
 
 _WEIGHTS = Recipe("INT8 weights, float arithmetic", Arithmetic.INT8_WEIGHTS, Engine.ONNXRUNTIME, {})
 _DYNAMIC = Recipe("dynamic INT8", Arithmetic.INT8_DYNAMIC, Engine.ONNXRUNTIME, {})
@@ -75,10 +78,12 @@ class _Certification:
         self._prepared = self._prepare() if job.request.precision is Precision.INT8 else {}
         self._workshop = Workshop(self._floating, self._prepared, job.scratch("candidates"))
         job.cache.mkdir(parents=True, exist_ok=True)
+        journal = Journal(job.cache / "journal.jsonl", self._scope())
+        log.info("%d findings of an earlier attempt", journal.known)
         self._bench = Bench(
             subject,
             self._workshop,
-            Journal(job.cache / "journal.jsonl", self._scope()),
+            journal,
             task.criteria,
             accuracy.bounds(task, job.request.budget),
             threads=job.request.threads,
@@ -121,6 +126,8 @@ class _Certification:
                     yield _DYNAMIC
             else:
                 self._notes.append("the graph has no product with constant FP32 weights to quantize")
+            self._job.reporter.step("weights", "rounding the weights for float arithmetic")
+            self._workshop.store_by({name: stored(p) for name, p in parts.items()})
             yield _WEIGHTS
         elif self._job.request.precision is Precision.FLOAT32:
             self._notes.append("the owner asked for float32")
@@ -135,7 +142,7 @@ class _Certification:
         engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if openvino_file.available() else [])]
         limit = self._job.request.time_limit
         deadline = None if limit is None else time.monotonic() + limit - self._job.reporter.elapsed
-        self._search = Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)
+        self._search = Search(parts, self._bench, engines, self._job.reporter, deadline)
         return self._search.run()
 
     def _no_candidate(self) -> str:

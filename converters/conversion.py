@@ -20,6 +20,8 @@ _CONVERSIONS = {
     "voice-activity": ("converters.tasks.conversions", "convert_voice_activity"),
     "speech": ("converters.tasks.conversions", "convert_speech"),
     "classification": ("converters.tasks.conversions", "convert_classification"),
+    "transcription": ("converters.tasks.ladders", "convert_transcription"),
+    "chat": ("converters.tasks.ladders", "convert_chat"),
 }
 """Module and function of each task, imported when it is needed: `(job) -> Converted`."""
 

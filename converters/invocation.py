@@ -17,6 +17,9 @@ LOG = "conversion.log"
 RECORDS = (REQUEST, REPRODUCE, LOG)
 """What stays in the output directory, however the conversion ends."""
 
+FINDINGS = ".cache"
+"""How the name of a directory ends that keeps what a conversion has found out, for another attempt at it."""
+
 _MADE = "made"
 _SCRATCH = "scratch"
 _OPTIONS = ("-P", "-s", "-m", "converters")

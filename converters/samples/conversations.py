@@ -13,7 +13,7 @@ from converters.subject import Split
 
 CALIBRATION = "calibration"
 
-_PASSAGES = {CALIBRATION: 64, Split.SELECTION: 32, Split.HELD_OUT: 96}  # of 110 words on average
+_PASSAGES = {CALIBRATION: 64, Split.SELECTION: 48, Split.HELD_OUT: 128}  # of 110 words on average
 
 _PROMPTS = {
     CALIBRATION: (

@@ -37,7 +37,7 @@ _PLACES = {
     ),
 }
 _SIZES = ((320, 320), (400, 300), (300, 400), (480, 320))
-_COUNTS = {Part.CALIBRATION: 128, Part.SELECTION: 160, Part.HELD_OUT: 240}
+_COUNTS = {Part.CALIBRATION: 128, Part.SELECTION: 240, Part.HELD_OUT: 320}
 
 
 def scenes(part: Part, seed: int, count: int | None = None) -> Pictures:

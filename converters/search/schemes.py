@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from converters.steps import rounding, scales, smooth
 from converters.steps.activations import Activation
-from converters.steps.canonical import Scheme, levels_and_scales
+from converters.steps.canonical import Scheme, Weights, levels_and_scales
 from converters.steps.graph import Graph
 from converters.steps.kernels import Kernel
 from converters.steps.products import OUTPUT_AXIS, Product, find
@@ -67,6 +67,17 @@ def _local(part: Part) -> Strategy:
     """For each product the rule and the smoothing that change its output least, with weights that make up for it."""
     graph = Graph(part.model)
     return {p.id: _least_harm(_kernel(graph, p), p, part.activations[p.source]) for p in part.products}
+
+
+def stored(part: Part) -> dict[str, Weights]:
+    """Weights in INT8 for float arithmetic, by product: rounded for what the products read in float."""
+    graph = Graph(part.model)
+    found = {}
+    for product in part.products:
+        kernel, activation = _kernel(graph, product), part.activations[product.source]
+        if _reads(product, kernel, activation):
+            found[product.id] = rounding.compensated_kernel(kernel, activation.rows)
+    return found
 
 
 def _kernel(graph: Graph, product: Product) -> Kernel:

@@ -17,7 +17,6 @@ from converters.progress import Reporter
 from converters.search.bench import Bench, speed
 from converters.search.recipe import Recipe
 from converters.search.schemes import Part, Strategy, strategies
-from converters.search.workshop import Workshop
 from converters.steps.products import by_source
 from registry.spec.certificate import Arithmetic, Engine, Layer, Point
 
@@ -40,7 +39,6 @@ class Search:
     """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows."""
 
     parts: Mapping[str, Part]
-    workshop: Workshop
     bench: Bench
     engines: Sequence[Engine]
     reporter: Reporter
@@ -96,7 +94,6 @@ class Search:
 
     def _search(self) -> None:
         named = list(strategies(self.parts))
-        self.workshop.remember(named[0][1])
         engine = self._fastest_engine(*named[0])
         if engine is None:
             return
@@ -148,8 +145,8 @@ class Search:
     def _ranking(self, start: Recipe) -> list[_Group]:
         """The groups by their harm: the loss with nothing but the group quantized."""
         found = [(part, source) for part, p in self.parts.items() for source in by_source(p.products)]
-        # What small storage costs, all candidates pay: it is not the layer's harm.
-        stored = self.bench.loss(Recipe("INT8 weights", Arithmetic.INT8_WEIGHTS, start.engine, {}))
+        # What tables in INT8 cost, all candidates pay: it is not the layer's harm.
+        stored = self.bench.loss(Recipe("tables alone", Arithmetic.INT8, start.engine, {}))
         for number, (part, source) in enumerate(found, 1):
             members = {product.id for product in by_source(self.parts[part].products)[source]}
             only = {part: {id_: s for id_, s in start.schemes.get(part, {}).items() if id_ in members}}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from converters.search.recipe import Recipe, Schemes
+from converters.search.recipe import Recipe
 from converters.steps import canonical, dynamic, lint, lower_x86, openvino_file
 from converters.steps.canonical import Weights
 from converters.subject import Model
@@ -48,16 +48,11 @@ class Workshop:
         self._floating = floating
         self._prepared = prepared
         self._scratch = scratch
-        self._rounded: dict[str, dict[str, Weights]] = {}
+        self._rounded: Mapping[str, Mapping[str, Weights]] = {}
 
-    def remember(self, schemes: Schemes) -> None:
-        """Take the rounding of `schemes` for the weights of whatever runs in float. Call it before anything is made."""
-        for part, of_part in schemes.items():
-            self._rounded[part] = {
-                product: scheme.weights
-                for product, scheme in of_part.items()
-                if scheme.weights is not None and scheme.smoothing is None
-            }
+    def store_by(self, rounded: Mapping[str, Mapping[str, Weights]]) -> None:
+        """How the weights of a float model with INT8 weights are rounded, by part and product."""
+        self._rounded = rounded
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -97,7 +92,8 @@ class Workshop:
         openvino = recipe.engine is Engine.OPENVINO
         greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
         model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
-        return lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
+        rounded = self._rounded.get(part, {}) if recipe.arithmetic is Arithmetic.INT8_WEIGHTS else None
+        return lower_x86.lower(model, rounded, recurrent=not openvino)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
         path = directory / f"{part}.onnx"

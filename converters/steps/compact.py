@@ -1,7 +1,7 @@
-"""Weights that run in float, stored as S8 levels with scales: a quarter of the bytes, the engine widens them itself.
+"""Weights that run in float, stored small: the engine widens them itself when it opens the graph.
 
-A Cast and a Mul, not a DequantizeLinear: both engines fold them into float weights when they open the graph, so that
-they cost nothing in a run. A table is widened row by row as it is read, and stays small in memory, too.
+A Cast, or a Cast and a Mul, not a DequantizeLinear: both engines fold them into float weights, so that they cost
+nothing in a run. A table is widened row by row as it is read, and stays small in memory, too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ _LARGE_TABLE = 1024  # rows; below that a table is not worth a conversion of eve
 _GROUP = (
     32  # columns of a table that share a scale: half the squared error of a scale per row, for an eighth more bytes
 )
-_LARGE_WEIGHTS = 4096  # elements; below that the two more nodes weigh as much as is saved
+_LARGE_WEIGHTS = 4096  # elements; below that the nodes more weigh as much as is saved
 _RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
+_GREATEST_HALF = 65504.0
 
 
-def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) -> None:
-    """Store the float tables and weights of `graph` as S8, in place; those of recurrent layers only if `recurrent`.
+def compact(graph: Graph, rounded: Mapping[str, Weights] | None, *, recurrent: bool) -> None:
+    """Store the float tables and weights of `graph` small, in place; those of recurrent layers only if `recurrent`.
 
-    `rounded` are weights by their operator's output for which there is something better than rounding to nearest.
+    Weights of products and convolutions become S8 with a scale for each output channel, those of `rounded`, by their
+    operator's output, as they are there. Where `rounded` is None they become FP16, which changes nothing that can be
+    measured: for layers that are float because INT8 would harm. Tables and recurrent weights become S8 in any case.
     OpenVINO takes recurrent weights from constants only, and does not fold before it looks.
     """
     nodes: list[onnx.NodeProto] = []
@@ -39,32 +42,46 @@ def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) ->
         elif node.op_type == "Gather":
             nodes += _table(graph, node)
         else:
-            for position, axis in _weights(node, recurrent):
-                nodes += _stored(graph, node, position, axis, stored, rounded.get(node.output[0]))
+            if node.op_type in OUTPUT_AXIS:
+                nodes += _product(graph, node, rounded, stored)
+            elif recurrent and node.op_type in ("LSTM", "GRU", "RNN"):
+                for position in (1, 2):
+                    nodes += _levels(graph, node, position, _RECURRENT_AXIS, None, stored)
             nodes.append(node)
     graph.replace_nodes(nodes)
 
 
-def _weights(node: onnx.NodeProto, recurrent: bool) -> list[tuple[int, int]]:
-    """The inputs of a node that are weights, each with the axis of its output channels."""
-    if node.op_type in OUTPUT_AXIS:
-        return [(1, OUTPUT_AXIS[node.op_type])]
-    if recurrent and node.op_type in ("LSTM", "GRU", "RNN"):
-        return [(1, _RECURRENT_AXIS), (2, _RECURRENT_AXIS)]
-    return []
+def _product(
+    graph: Graph, node: onnx.NodeProto, rounded: Mapping[str, Weights] | None, stored: dict[str, str]
+) -> list[onnx.NodeProto]:
+    if rounded is None:
+        return _half(graph, node, stored)
+    return _levels(graph, node, 1, OUTPUT_AXIS[node.op_type], rounded.get(node.output[0]), stored)
 
 
-def _stored(
-    graph: Graph, node: onnx.NodeProto, position: int, axis: int, stored: dict[str, str], rounded: Weights | None
+def _half(graph: Graph, node: onnx.NodeProto, stored: dict[str, str]) -> list[onnx.NodeProto]:
+    name = node.input[1]
+    value = _large(graph, name)
+    if name in stored:
+        node.input[1] = stored[name]
+        return []
+    if value is None or np.abs(value).max() > _GREATEST_HALF:
+        return []
+    widened = graph.name(f"{name}_widened")
+    half = graph.add_constant(f"{name}_half", value.astype(np.float16))
+    node.input[1] = stored[name] = widened
+    return [helper.make_node("Cast", [half], [widened], to=onnx.TensorProto.FLOAT)]
+
+
+def _levels(
+    graph: Graph, node: onnx.NodeProto, position: int, axis: int, rounded: Weights | None, stored: dict[str, str]
 ) -> list[onnx.NodeProto]:
     name = node.input[position]
+    value = _large(graph, name)
     if name in stored:
         node.input[position] = stored[name]
         return []
-    value = graph.constant(name)
-    if value is None or value.dtype != np.float32 or value.ndim < 2 or value.size < _LARGE_WEIGHTS:
-        return []
-    if not np.isfinite(value).all():
+    if value is None:
         return []
     levels, scales = levels_and_scales(value, axis) if rounded is None else (rounded.levels, rounded.scales)
     others = tuple(i for i in range(value.ndim) if i != axis)
@@ -76,6 +93,14 @@ def _stored(
         helper.make_node("Cast", [levels_name], [wide], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", [wide, scales_name], [widened]),
     ]
+
+
+def _large(graph: Graph, name: str) -> NDArray[np.float32] | None:
+    """Constant weights that are worth it, and are numbers."""
+    value = graph.constant(name)
+    if value is None or value.dtype != np.float32 or value.ndim < 2 or value.size < _LARGE_WEIGHTS:
+        return None
+    return value if np.isfinite(value).all() else None
 
 
 def _table(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from converters.samples.photographs import scenes
 from converters.samples.pictures import Pictures, pictures
 from converters.samples.split import Part
 from converters.subject import Figure, Load, Model, Sample, Split
-from registry.spec.boxes import Boxes, agreement, score_drift
+from registry.spec.boxes import Boxes, above, agreement, score_drift
 from registry.spec.certificate import Data
 from registry.spec.detection import DetectionSettings, Detector, letterbox, to_input
 from registry.spec.image import Image, decode
@@ -25,6 +26,7 @@ from registry.spec.session import Session, open_session
 PART = "model"
 
 _LEAST_BOXES = 50  # with fewer, one box is 2 % and no figure means anything
+_UNSURE = 0.5  # of the threshold: from there on the other model's box counts as there
 _RANKED = 16  # scenes that layers are ranked with
 _DEFAULT_SIDE = 640  # Ultralytics' own, where neither the graph nor its metadata says
 _LARGEST_SIDE = 4096
@@ -76,21 +78,24 @@ class DetectionSubject:
             yield self._sample(self._row(file)[None])
 
     def judge(self, model: Model, split: Split) -> list[Figure]:
-        """`matched_50`, `matched_90` and `score_drift` by scene, weighted by boxes."""
+        """`matched_50`, `matched_90`, `matched_strict` and `score_drift` by scene, weighted by boxes."""
         reference = self._reference(split)
         candidate = self._boxes(model[PART], split)
         pairs = list(zip(reference, candidate, strict=True))
+        least = self.settings.least_score
+        sure = [(above(one, least), above(other, least)) for one, other in pairs]
         return [
-            _figure("matched_50", [agreement(*pair, 0.5) for pair in pairs]),
-            _figure("matched_90", [agreement(*pair, 0.9) for pair in pairs]),
-            _figure("score_drift", [score_drift(*pair) for pair in pairs]),
+            _figure("matched_50", [agreement(*pair, 0.5, least) for pair in pairs]),
+            _figure("matched_90", [agreement(*pair, 0.9, least) for pair in pairs]),
+            _figure("matched_strict", [agreement(*pair, 0.5, least) for pair in sure]),
+            _figure("score_drift", [score_drift(*pair) for pair in sure]),
         ]
 
     def _reference(self, split: Split) -> list[Boxes]:
         """What the original finds, once for each split. Raises ConversionFailed where that is next to nothing."""
         if split not in self._references:
             boxes = self._boxes(self._original, split)
-            found = sum(map(len, boxes))
+            found = sum(len(above(one, self.settings.least_score)) for one in boxes)
             if found < _LEAST_BOXES:
                 raise ConversionFailed(
                     f"The original finds {found} objects in {len(boxes)} pictures, too few to judge a conversion by.",
@@ -100,7 +105,7 @@ class DetectionSubject:
         return self._references[split]
 
     def _boxes(self, session: Session, split: Split) -> list[Boxes]:
-        detector = Detector(session, self.settings)
+        detector = Detector(session, replace(self.settings, least_score=self.settings.least_score * _UNSURE))
         return [detector.detect([picture(file)])[0] for file in self._pictures[Part(split.value)].files]
 
     def _row(self, file: bytes) -> NDArray[np.float32]:

@@ -83,14 +83,19 @@ class OcrSubject:
                     yield sample
 
     def judge(self, model: Model, split: Split) -> list[Figure]:
-        """`character_error`, `lines_equal` and `boxes_matched` by picture; a part that `model` lacks is the original's.
+        """The task's criteria by picture; a part that `model` lacks is the original's.
 
         The whole pipeline runs: a line that is found differently is read differently.
         """
         reference = self._reference(split)
         candidate = self._read({**self._original, **model}, split)
         found = [compare(*pair) for pair in zip(reference, candidate, strict=True)]
-        return [_characters(found), _lines(found), _boxes(found)]
+        return [
+            _characters("character_error", [(page.errors, page.characters) for page in found]),
+            _characters("spaced_character_error", [(page.spaced_errors, page.spaced_characters) for page in found]),
+            _lines(found),
+            _boxes(found),
+        ]
 
     def _reference(self, split: Split) -> list[Page]:
         """What the original reads, once for each split. Raises ConversionFailed where that is next to nothing."""
@@ -171,10 +176,11 @@ def _input(part: str, graph: onnx.ModelProto) -> str:
     return str(names[0])
 
 
-def _characters(found: Sequence[PageAgreement]) -> Figure:
+def _characters(name: str, found: Sequence[tuple[int, int]]) -> Figure:
     """Errors by character. A page on which the original reads nothing weighs as one character, so that noise shows."""
-    weights = np.array([max(1, page.characters) for page in found], dtype=np.float64)
-    return Figure("character_error", np.array([page.errors for page in found]) / weights, weights)
+    errors, characters = np.array(found, dtype=np.float64).T
+    weights = np.maximum(characters, 1)
+    return Figure(name, errors / weights, weights)
 
 
 def _lines(found: Sequence[PageAgreement]) -> Figure:

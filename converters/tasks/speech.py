@@ -129,8 +129,9 @@ def open_subject(
     that is not shaped like Piper's, ConversionFailed where it does not run.
     """
     inputs = _inputs(graph)
-    parted = cut(seeded(graph, seed))
-    graphs: dict[str, onnx.ModelProto] = {WHOLE: seeded(graph, seed)}
+    whole_voice = seeded(graph, seed)
+    parted = cut(whole_voice)
+    graphs: dict[str, onnx.ModelProto] = {WHOLE: whole_voice}
     seam = None
     if parted is not None:
         graphs, seam = {TEXT: parted[0], VOICE: parted[1]}, parted[2]

@@ -46,9 +46,15 @@ def cut(graph: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto, Seam]
 
 
 def seeded(graph: onnx.ModelProto, seed: int) -> onnx.ModelProto:
-    """A copy whose random numbers are the same in every session: from calibration to calibration, scales stay."""
+    """A copy whose random numbers are the same in every session: from calibration to calibration, scales stay.
+
+    The shape of its output is left out, which is of one dimension that matters, the samples.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
+    outputs = [_loosened(value) for value in graph.graph.output]
+    del copy.graph.output[:]
+    copy.graph.output.extend(outputs)
     for number, node in enumerate(node for node in copy.graph.node if node.op_type in _RANDOM):
         kept = [attribute for attribute in node.attribute if attribute.name != "seed"]
         del node.attribute[:]
@@ -78,19 +84,25 @@ def _inputs(graph: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 
 def _types(graph: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """Every value's type with as many dimensions as it is known to have, each of which may vary."""
+    """Every value's type, with what is known of its shape."""
     inferred = shape_inference.infer_shapes(graph)
     return {
-        value.name: helper.make_tensor_value_info(
-            value.name,
-            value.type.tensor_type.elem_type,
-            [f"{value.name}_{axis}" for axis in range(len(value.type.tensor_type.shape.dim))]
-            if value.type.tensor_type.HasField("shape")
-            else None,
-        )
+        value.name: _loosened(value)
         for value in inferred.graph.value_info
         if value.type.tensor_type.elem_type != TensorProto.UNDEFINED
     }
+
+
+def _loosened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+    """A value's type with its shape where that has fixed channels behind the batch; else lengths are all there is."""
+    dimensions = value.type.tensor_type.shape.dim
+    shape: list[int | str] | None = None
+    if any(dimension.dim_value > 1 for dimension in dimensions[1:]):
+        shape = [
+            dimension.dim_value if axis and dimension.dim_value else f"{value.name}_{axis}"
+            for axis, dimension in enumerate(dimensions)
+        ]
+    return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, shape)
 
 
 def _part(

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from converters.child import Limits, Progress, convert
+from converters.errors import ConversionFailed, SourceInvalid
+from converters.invocation import FINDINGS
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from hub.artefacts import repository as artefacts
@@ -101,14 +103,17 @@ class Conversion:
             time_limit=version.time_limit,
             allow_pickle=self._allow_pickle,
         )
-        cache = self._work_directory / f"{version.serving_name}.cache"  # outlives a worker that is killed
+        cache = self._work_directory / f"{version.serving_name}{FINDINGS}"  # outlives a worker that is killed
         try:
             found = await convert(request, output, self._limits, report, cache)
+        except (SourceInvalid, ConversionFailed):  # nobody tries it again
+            shutil.rmtree(cache, ignore_errors=True)
+            raise
         finally:
             await self._store_files(version, records(output))
         certificate = self._papers.write(found, output)
+        await self._papers.record(version, found, output, _SEED)  # before it counts as done: a kill repeats it
         await self._record(version, found, certificate)
-        await self._papers.record(version, found, output, _SEED)
         await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
 
     async def _store_files(self, version: Version, files: Iterable[ConvertedFile]) -> None:

@@ -6,6 +6,7 @@ import logging
 import shutil
 import signal
 
+from converters.invocation import FINDINGS
 from hub.embedded.directory import DataDirectory
 from hub.embedded.processes import Process, end, session_members
 from hub.embedded.sockets import SocketDirectory
@@ -32,11 +33,14 @@ def end_leftovers(data: DataDirectory) -> None:
 def remove_unfinished(data: DataDirectory) -> None:
     """Remove conversions, uploads and publications that were cut off; only with the lock held and nothing running.
 
-    Nothing goes on from them: a job that is taken up again begins with what it finds in the artefact store.
+    Nothing goes on from them but from the findings of a conversion: a job that is taken up again begins with what it
+    finds there and in the artefact store.
     """
     try:
         for directory in (data.work, data.incoming):
             for path in directory.iterdir():
+                if path.name.endswith(FINDINGS):
+                    continue
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         clean_staging(data.repository)
     except OSError as error:  # it takes room and does no harm: no reason not to start

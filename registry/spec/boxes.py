@@ -63,14 +63,22 @@ def match(reference: Boxes, candidate: Boxes, least_overlap: float) -> NDArray[n
     return found
 
 
-def agreement(reference: Boxes, candidate: Boxes, least_overlap: float) -> tuple[float, float]:
-    """The share of both sets' boxes that the other has too, and how many boxes that is about.
+def above(boxes: Boxes, least_score: float) -> Boxes:
+    """The boxes with that score or more."""
+    kept = boxes.scores >= least_score
+    return Boxes(boxes.corners[kept], boxes.scores[kept], boxes.classes[kept])
 
-    A box that only one of them has counts against the candidate, whichever has it: 2 × matched ÷ (n + m).
+
+def agreement(reference: Boxes, candidate: Boxes, least_overlap: float, least_score: float) -> tuple[float, float]:
+    """The share of both sets' boxes of `least_score` or more that the other has too, and how many boxes that is about.
+
+    A box that only one of them has counts against the candidate, whichever has it. The other's box may have any score
+    that is in the set: where 0.26 became 0.24 the box is there, and how far its score moved is `score_drift`.
     """
-    total = len(reference) + len(candidate)
-    matched = int((match(reference, candidate, least_overlap) >= 0).sum())
-    return (2 * matched / total if total else 1.0), float(total)
+    pairs = ((reference, candidate), (candidate, reference))
+    found = [match(above(one, least_score), other, least_overlap) >= 0 for one, other in pairs]
+    total = sum(map(len, found))
+    return (sum(int(matched.sum()) for matched in found) / total if total else 1.0), float(total)
 
 
 def score_drift(reference: Boxes, candidate: Boxes) -> tuple[float, float]:

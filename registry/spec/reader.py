@@ -138,7 +138,7 @@ def compare(reference: Page, candidate: Page) -> PageAgreement:
         found >= 0 and candidate.lines[found].text == line.text
         for line, found in zip(reference.lines, pairs, strict=True)
     )
-    matched, boxes = agreement(before, after, 0.5)
+    matched, boxes = agreement(before, after, 0.5, 0.0)
     return PageAgreement(
         *_errors(reference.text.replace(" ", ""), candidate.text.replace(" ", "")),
         *_errors(reference.text, candidate.text),

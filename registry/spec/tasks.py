@@ -13,11 +13,12 @@ from registry.spec import (
     ocr,
     speech,
     tensor,
+    transcription,
     voice_activity,
 )
 from registry.spec.task import Task
 
-_MODULES = (embedding, tensor, classification, detection, ocr, voice_activity, speech, chat)
+_MODULES = (embedding, tensor, classification, detection, ocr, voice_activity, speech, transcription, chat)
 
 TASKS: Mapping[str, Task] = MappingProxyType({module.TASK.name: module.TASK for module in _MODULES})
 """What models can be converted for."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from registry.database import Base, Created, Identified
@@ -49,8 +49,8 @@ class Version(Identified, Created, Base):
     number: Mapped[int] = mapped_column(Integer)
     state: Mapped[VersionState] = mapped_column(enum_column(VersionState))
     precision: Mapped[Precision] = mapped_column(enum_column(Precision))
-    budget: Mapped[dict[str, float]]
-    time_limit: Mapped[float | None]
+    budget: Mapped[dict[str, float]] = mapped_column(default=dict)
+    time_limit: Mapped[float | None] = mapped_column(Float)
     source_uri: Mapped[str | None] = mapped_column(String(1024))
     serving_name: Mapped[str] = mapped_column(String(63), unique=True)
     certificate: Mapped[dict[str, Any] | None]

@@ -8,14 +8,16 @@ import grpc
 import numpy as np
 import pytest
 
+from converters.steps import openvino_file
 from registry.spec import runtime
 from registry.spec.embedder import Embedder
+from registry.spec.hardware import hardware_class
 from registry.spec.signature import DataType
 from tests.triton_repo import graphs
 from tests.triton_repo.calls import affine, call, embed, lookup
 from tests.triton_repo.published import AFFINE
 from tests.triton_repo.server import Server
-from triton_repo.errors import ModelDied, TritonRepoError
+from triton_repo.errors import LoadFailed, ModelDied, TritonRepoError
 from triton_repo.tensors import infer_request
 
 
@@ -30,7 +32,7 @@ def texts(count: int) -> list[str]:
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     """The published model in this process, for what the served one must answer."""
     directory = graphs.write_embedding(tmp_path_factory.mktemp("reference"))
-    return Embedder(directory, runtime.read(directory / "runtime.json"), 1)
+    return Embedder.open(directory, runtime.read(directory / "runtime.json"), 1)
 
 
 async def test_every_client_gets_its_own_vectors(triton: Server, embedder: Embedder) -> None:
@@ -143,3 +145,24 @@ async def test_a_request_whose_deadline_passes_in_the_queue_is_not_run(triton: S
     await ask(None)  # behind whatever is still queued
     assert (await triton.control.statistics("slow")).executions < 10
     await triton.control.unload("slow")
+
+
+async def test_a_graph_in_openvinos_format_is_served_as_well(triton: Server, tmp_path: Path) -> None:
+    directory = graphs.write_affine(tmp_path / "affine")
+    openvino_file.write(directory / "model.onnx", directory / "model.xml")
+    (directory / "model.onnx").unlink()
+    await triton.serve("affine-openvino", directory, AFFINE)
+    rows = np.arange(8, dtype=np.float32).reshape(2, 4)
+    answer = await affine(triton.control, rows, "affine-openvino")
+    np.testing.assert_array_equal(answer["y"], rows * np.float32(2) + np.float32(1))
+
+
+async def test_a_version_serves_only_on_the_class_of_processors_it_was_certified_on(
+    triton: Server, tmp_path: Path
+) -> None:
+    directory = graphs.write_affine(tmp_path / "affine")
+    runtime.write(runtime.TensorRuntime(exact_x86=False, hardware_class="x86_64 another"), directory / "runtime.json")
+    with pytest.raises(LoadFailed, match="certified for x86_64 another"):
+        await triton.serve("affine-elsewhere", directory, AFFINE)
+    runtime.write(runtime.TensorRuntime(exact_x86=False, hardware_class=hardware_class()), directory / "runtime.json")
+    await triton.serve("affine-here", directory, AFFINE)

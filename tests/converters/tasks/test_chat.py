@@ -50,7 +50,7 @@ def test_nothing_that_is_published_names_where_it_was_made(converted: ChatConver
 
 
 def test_the_curve_has_every_recipe_and_one_choice_for_each_arithmetic(converted: ChatConverted) -> None:
-    assert len(converted.curve) == 4
+    assert len(converted.curve) == 5
     assert sorted(point.arithmetic for point in converted.curve if point.chosen) == ["int4-weights", "int8-weights"]
 
 

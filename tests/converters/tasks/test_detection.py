@@ -75,7 +75,7 @@ def test_the_original_agrees_with_itself_and_a_paler_one_does_not(tmp_path: Path
     detector = subject(bright(), tmp_path, 12)
     same = detector.judge({PART: opened(bright(), tmp_path)}, Split.HELD_OUT)
     assert [figure.name for figure in same] == [criterion.name for criterion in TASK.criteria]
-    assert means(same) == {"matched_50": 1.0, "matched_90": 1.0, "score_drift": 0.0}
+    assert means(same) == {"matched_50": 1.0, "matched_90": 1.0, "matched_strict": 1.0, "score_drift": 0.0}
     paler = detector.judge({PART: opened(bright(0.9), tmp_path)}, Split.HELD_OUT)
     assert all(len(figure.values) == 12 for figure in paler)
     assert 0.5 < means(paler)["matched_50"] < 1
@@ -149,7 +149,7 @@ def test_the_built_in_scenes_have_hundreds_of_objects_for_the_sample_detector(tm
     path = Path(spec.origin).parent / "320n.onnx"
     detector = open_subject(onnx.load(path), tmp_path, seed=0, threads=1)
     figures = detector.judge({PART: open_session(path, 1, exact_x86=False)}, Split.HELD_OUT)
-    assert means(figures) == {"matched_50": 1.0, "matched_90": 1.0, "score_drift": 0.0}
+    assert means(figures) == {"matched_50": 1.0, "matched_90": 1.0, "matched_strict": 1.0, "score_drift": 0.0}
     assert figures[0].weights is not None
     assert figures[0].weights.sum() / 2 >= 250
     assert len(figures[0].values) >= 150

@@ -44,10 +44,10 @@ def test_boxes_match_once_and_the_best_overlap_first() -> None:
 
 def test_missing_and_invented_boxes_both_cost() -> None:
     one, two = boxes(([0, 0, 10, 10], 0.9, 0)), boxes(([0, 0, 10, 10], 0.7, 0), ([50, 0, 60, 10], 0.6, 0))
-    assert agreement(one, two, 0.5) == agreement(two, one, 0.5) == (pytest.approx(2 / 3), 3.0)
-    assert agreement(one, one, 0.9) == (1.0, 2.0)
-    assert agreement(boxes(), one, 0.5) == (0.0, 1.0)
-    assert agreement(boxes(), boxes(), 0.5) == (1.0, 0.0)
+    assert agreement(one, two, 0.5, 0.0) == agreement(two, one, 0.5, 0.0) == (pytest.approx(2 / 3), 3.0)
+    assert agreement(one, one, 0.9, 0.0) == (1.0, 2.0)
+    assert agreement(boxes(), one, 0.5, 0.0) == (0.0, 1.0)
+    assert agreement(boxes(), boxes(), 0.5, 0.0) == (1.0, 0.0)
 
 
 def test_drift_is_of_the_boxes_that_match() -> None:

@@ -31,7 +31,7 @@ def model(directory: Path) -> EmbeddingRuntime:
 
 @pytest.fixture(scope="module")
 def embedder(directory: Path, model: EmbeddingRuntime) -> Embedder:
-    return Embedder(directory, model, 1)
+    return Embedder.open(directory, model, 1)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_pooling_and_normalisation_are_the_models(
     directory: Path, model: EmbeddingRuntime, table: np.ndarray, pooling: Pooling
 ) -> None:
     unnormalized = dataclasses.replace(model, pooling=pooling, normalize=False)
-    vectors, _ = Embedder(directory, unnormalized, 1).embed(["w5"])
+    vectors, _ = Embedder.open(directory, unnormalized, 1).embed(["w5"])
     tokens = table[[1, 8, 2]]
     expected = {Pooling.MEAN: tokens.mean(axis=0), Pooling.CLS: tokens[0], Pooling.MAX: tokens.max(axis=0)}
     np.testing.assert_allclose(vectors[0], expected[pooling], atol=1e-6)

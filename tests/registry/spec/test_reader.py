@@ -88,3 +88,6 @@ def test_pages_are_compared_by_characters_lines_and_places() -> None:
     wrong = compare(reference, Page((line("one", 0), line("tvo", 22))))
     assert (wrong.errors, wrong.equal, wrong.matched) == (1, 1, 1.0)
     assert compare(Page(()), reference).errors == 7
+    spaced = compare(Page((line("one two", 0),)), Page((line("onetwo", 0),)))
+    assert (spaced.errors, spaced.characters, spaced.spaced_errors, spaced.spaced_characters) == (0, 6, 1, 7)
+    assert spaced.equal == 0

