@@ -126,8 +126,9 @@ class _Certification:
                     yield _DYNAMIC
             else:
                 self._notes.append("the graph has no product with constant FP32 weights to quantize")
-            self._job.reporter.step("weights", "rounding the weights for float arithmetic")
-            self._workshop.store_by({name: stored(p) for name, p in parts.items()})
+            if self._search is None or not self._search.harm:
+                self._job.reporter.step("weights", "rounding the weights for float arithmetic")
+                self._workshop.store_by({name: stored(p) for name, p in parts.items()})
             yield _WEIGHTS
         elif self._job.request.precision is Precision.FLOAT32:
             self._notes.append("the owner asked for float32")
@@ -142,7 +143,7 @@ class _Certification:
         engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if openvino_file.available() else [])]
         limit = self._job.request.time_limit
         deadline = None if limit is None else time.monotonic() + limit - self._job.reporter.elapsed
-        self._search = Search(parts, self._bench, engines, self._job.reporter, deadline)
+        self._search = Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)
         return self._search.run()
 
     def _no_candidate(self) -> str:

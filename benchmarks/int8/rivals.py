@@ -42,8 +42,8 @@ class Row:
     size_ratio: float
 
 
-def compare_all(ours: Path, scratch: Path) -> list[Row]:
-    """Ours in `ours`, `quantize_static` and `quantize_dynamic` at their defaults, and the one that others ship."""
+def compare_all(ours: Mapping[str, Path], scratch: Path) -> list[Row]:
+    """Ours by name in `ours`, `quantize_static`, `quantize_dynamic` at their defaults, and the one others ship."""
     scratch.mkdir(parents=True, exist_ok=True)
     floating = scratch / "float.onnx"
     if not floating.exists():
@@ -75,12 +75,13 @@ def compare_all(ours: Path, scratch: Path) -> list[Row]:
 
 
 def _contenders(
-    ours: Path, floating: Path, scratch: Path, encoder: TextEncoder
+    ours: Mapping[str, Path], floating: Path, scratch: Path, encoder: TextEncoder
 ) -> Iterator[tuple[str, Session, str, int]]:
-    settings = runtime.read(ours / "runtime.json")
-    assert isinstance(settings, EmbeddingRuntime)
-    graph = open_graph(ours, "model", 1, exact_x86=settings.exact_x86)
-    yield "Conch", graph, settings.output, sum(p.stat().st_size for p in ours.glob("model.*"))
+    for name, directory in ours.items():
+        settings = runtime.read(directory / "runtime.json")
+        assert isinstance(settings, EmbeddingRuntime)
+        graph = open_graph(directory, "model", 1, exact_x86=settings.exact_x86)
+        yield f"Conch, {name}", graph, settings.output, sum(p.stat().st_size for p in directory.glob("model.*"))
     static = scratch / "static.onnx"
     if not static.exists():
         quantize_static(floating, static, _Reader(encoder), quant_format=QuantFormat.QDQ)

@@ -178,13 +178,16 @@ def relative_error(
 
 
 def channel_axes(graph: onnx.ModelProto) -> list[int]:
-    """The axis of each output that holds its channels: the first behind the batch that does not vary, else the last."""
+    """The axis of each output that holds its channels: the first behind the batch that does not vary.
+
+    Where all of them vary there is no such axis, and the output counts as one channel.
+    """
     return [_channel_axis(value.type.tensor_type.shape.dim) for value in graph.graph.output]
 
 
 def _channel_axis(dimensions: Sequence[onnx.TensorShapeProto.Dimension]) -> int:
     fixed = (axis for axis, dim in enumerate(dimensions) if axis > 0 and dim.dim_value > 1)
-    return next(fixed, len(dimensions) - 1 if dimensions else 0)
+    return next(fixed, len(dimensions))
 
 
 def _energy(values: NDArray[Any], axis: int) -> NDArray[np.float64]:

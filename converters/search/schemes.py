@@ -76,7 +76,7 @@ def stored(part: Part) -> dict[str, Weights]:
     for product in part.products:
         kernel, activation = _kernel(graph, product), part.activations[product.source]
         if _reads(product, kernel, activation):
-            found[product.id] = rounding.compensated_kernel(kernel, activation.rows)
+            found[product.id] = _rounded(kernel, activation.rows, kernel.answer(activation.rows))
     return found
 
 
@@ -102,7 +102,14 @@ def _least_harm(kernel: Kernel, product: Product, activation: Activation) -> Sch
             errors.append((float(np.square(answered - wanted).sum()), scheme))
     best = min(errors, key=lambda entry: entry[0])[1]
     quantized = _quantized_rows(activation.rows, best)
-    return replace(best, weights=rounding.compensated_kernel(_smoothed(kernel, best.smoothing), quantized))
+    return replace(best, weights=_rounded(_smoothed(kernel, best.smoothing), quantized, kernel.answer(activation.rows)))
+
+
+def _rounded(kernel: Kernel, rows: NDArray[np.float32], wanted: NDArray[np.float32]) -> Weights:
+    """The kernel rounded for what it reads, and what it then answers too much of what is wanted [R, outputs]."""
+    weights = rounding.compensated_kernel(kernel, rows)
+    excess = (_widened(kernel, weights).answer(rows) - wanted).mean(axis=0)
+    return replace(weights, excess=excess.astype(np.float32))
 
 
 def _reads(product: Product, kernel: Kernel, activation: Activation) -> bool:
@@ -117,10 +124,15 @@ def _smoothed(kernel: Kernel, smoothing: NDArray[np.float32] | None) -> Kernel:
 
 
 def _nearest(kernel: Kernel) -> Kernel:
+    return _widened(kernel, Weights(*levels_and_scales(kernel.values, OUTPUT_AXIS[kernel.operator])))
+
+
+def _widened(kernel: Kernel, weights: Weights) -> Kernel:
+    """What the levels stand for."""
     axis = OUTPUT_AXIS[kernel.operator]
-    levels, steps = levels_and_scales(kernel.values, axis)
-    others = tuple(i for i in range(levels.ndim) if i != axis)
-    return Kernel(kernel.operator, levels.astype(np.float32) * np.expand_dims(steps, others), kernel.groups)
+    others = tuple(i for i in range(weights.levels.ndim) if i != axis)
+    values = weights.levels.astype(np.float32) * np.expand_dims(weights.scales, others)
+    return Kernel(kernel.operator, values, kernel.groups)
 
 
 def _quantized_rows(rows: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from converters.progress import Reporter
 from converters.search.bench import Bench, speed
 from converters.search.recipe import Recipe
-from converters.search.schemes import Part, Strategy, strategies
+from converters.search.schemes import Part, Strategy, stored, strategies
+from converters.search.workshop import Workshop
 from converters.steps.products import by_source
 from registry.spec.certificate import Arithmetic, Engine, Layer, Point
 
@@ -39,6 +40,7 @@ class Search:
     """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows."""
 
     parts: Mapping[str, Part]
+    workshop: Workshop
     bench: Bench
     engines: Sequence[Engine]
     reporter: Reporter
@@ -129,13 +131,17 @@ class Search:
         return sorted(unique.values(), key=lambda recipe: losses[recipe.key])
 
     def _revert(self, start: Recipe) -> None:
-        """Find the shortest prefix of the layers, most harmful first, whose return to float keeps the budget."""
+        """Find the shortest prefix of the layers, most harmful first, whose return to float keeps the budget.
+
+        By galloping and then by binary search (Bentley and Yao, 1976); all of the layers in float are not INT8 at all.
+        """
         ranking = self._ranking(start)
-        low, high = 0, len(ranking)  # with `low` in float it fails, with `high` it is float
+        low, high = 0, 1  # with `low` in float it fails; mostly few layers do the harm, so the first steps are short
+        while high < len(ranking) and not self._passes(self._without(start, ranking[:high])):
+            low, high = high, min(2 * high, len(ranking))
         while high - low > 1:
             middle = (low + high) // 2
-            recipe = self._without(start, ranking[:middle])
-            if self._passes(recipe):
+            if self._passes(self._without(start, ranking[:middle])):
                 high = middle
             else:
                 low = middle
@@ -144,16 +150,19 @@ class Search:
 
     def _ranking(self, start: Recipe) -> list[_Group]:
         """The groups by their harm: the loss with nothing but the group quantized."""
+        if not self.harm:
+            self._say("rounding the weights of layers in float")
+            self.workshop.store_by({name: stored(p) for name, p in self.parts.items()})
         found = [(part, source) for part, p in self.parts.items() for source in by_source(p.products)]
-        # What tables in INT8 cost, all candidates pay: it is not the layer's harm.
-        stored = self.bench.loss(Recipe("tables alone", Arithmetic.INT8, start.engine, {}))
+        # What storage in INT8 costs, all candidates pay: it is not the layer's harm.
+        small = self.bench.loss(Recipe("weights alone", Arithmetic.INT8, start.engine, {}))
         for number, (part, source) in enumerate(found, 1):
             members = {product.id for product in by_source(self.parts[part].products)[source]}
             only = {part: {id_: s for id_, s in start.schemes.get(part, {}).items() if id_ in members}}
             if not only[part]:
                 continue
             recipe = Recipe(f"{source} alone", Arithmetic.INT8, start.engine, only)
-            self.harm[part, source] = max(0.0, self.bench.loss(recipe) - stored)
+            self.harm[part, source] = max(0.0, self.bench.loss(recipe) - small)
             self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} of float's energy lost")
         return sorted((group for group in found if group in self.harm), key=lambda group: -self.harm[group])
 

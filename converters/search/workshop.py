@@ -17,6 +17,7 @@ from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.hardware import saturates
 from registry.spec.session import open_graph
 
+_KEPT = 4  # a search looks at a hundred candidates, each a quarter of the float model's bytes
 _SPARE_BIT = 63  # weights of 7 bits: OpenVINO adds pairs of products in int16 where there is no VNNI
 
 
@@ -40,7 +41,7 @@ class Candidate:
 
 
 class Workshop:
-    """Works in `scratch`; a candidate that was made before is not made again while it lies there."""
+    """Works in `scratch`, where the float model and the last few candidates lie; an older one is made again."""
 
     def __init__(
         self, floating: Mapping[str, onnx.ModelProto], prepared: Mapping[str, onnx.ModelProto], scratch: Path
@@ -49,9 +50,10 @@ class Workshop:
         self._prepared = prepared
         self._scratch = scratch
         self._rounded: Mapping[str, Mapping[str, Weights]] = {}
+        self._recent: list[Path] = []
 
     def store_by(self, rounded: Mapping[str, Mapping[str, Weights]]) -> None:
-        """How the weights of a float model with INT8 weights are rounded, by part and product."""
+        """How the weights of what runs in float are rounded, by part and product; to nearest where it is not said."""
         self._rounded = rounded
 
     @property
@@ -72,11 +74,15 @@ class Workshop:
         for part in self.parts:
             self._write(self._graph(recipe, part), recipe.engine, unfinished, part)
         unfinished.rename(target)
+        self._make_room(candidate)
         return candidate
 
-    def discard(self, candidate: Candidate) -> None:
-        """Remove a candidate that is not needed any more."""
-        shutil.rmtree(candidate.directory, ignore_errors=True)
+    def _make_room(self, newest: Candidate) -> None:
+        if newest.recipe.arithmetic is Arithmetic.FLOAT32:
+            return
+        self._recent.append(newest.directory)
+        while len(self._recent) > _KEPT:
+            shutil.rmtree(self._recent.pop(0))
 
     def canonical(self, recipe: Recipe, part: str) -> onnx.ModelProto:
         """The canonical file of one part, checked. Raises CanonicalInvalid for a graph that breaks the rules."""
@@ -92,8 +98,7 @@ class Workshop:
         openvino = recipe.engine is Engine.OPENVINO
         greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
         model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
-        rounded = self._rounded.get(part, {}) if recipe.arithmetic is Arithmetic.INT8_WEIGHTS else None
-        return lower_x86.lower(model, rounded, recurrent=not openvino)
+        return lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
         path = directory / f"{part}.onnx"

@@ -1,7 +1,7 @@
 """Weights that run in float, stored small: the engine widens them itself when it opens the graph.
 
-A Cast, or a Cast and a Mul, not a DequantizeLinear: both engines fold them into float weights, so that they cost
-nothing in a run. A table is widened row by row as it is read, and stays small in memory, too.
+A Cast and a Mul, not a DequantizeLinear: both engines fold them into float weights, so that they cost nothing in a run.
+A table is widened row by row as it is read, and stays small in memory, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from converters.steps.canonical import Weights, levels_and_scales
+from converters.steps.canonical import Weights, correct_bias, levels_and_scales
 from converters.steps.graph import STANDARD, Graph
 from converters.steps.products import OUTPUT_AXIS
 
@@ -23,15 +23,12 @@ _GROUP = (
 )
 _LARGE_WEIGHTS = 4096  # elements; below that the nodes more weigh as much as is saved
 _RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
-_GREATEST_HALF = 65504.0
 
 
-def compact(graph: Graph, rounded: Mapping[str, Weights] | None, *, recurrent: bool) -> None:
-    """Store the float tables and weights of `graph` small, in place; those of recurrent layers only if `recurrent`.
+def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) -> None:
+    """Store the float tables and weights of `graph` as S8, in place; those of recurrent layers only if `recurrent`.
 
-    Weights of products and convolutions become S8 with a scale for each output channel, those of `rounded`, by their
-    operator's output, as they are there. Where `rounded` is None they become FP16, which changes nothing that can be
-    measured: for layers that are float because INT8 would harm. Tables and recurrent weights become S8 in any case.
+    Weights have a scale for each output channel; those of `rounded`, by their operator's output, are as they are there.
     OpenVINO takes recurrent weights from constants only, and does not fold before it looks.
     """
     nodes: list[onnx.NodeProto] = []
@@ -42,35 +39,22 @@ def compact(graph: Graph, rounded: Mapping[str, Weights] | None, *, recurrent: b
         elif node.op_type == "Gather":
             nodes += _table(graph, node)
         else:
-            if node.op_type in OUTPUT_AXIS:
-                nodes += _product(graph, node, rounded, stored)
-            elif recurrent and node.op_type in ("LSTM", "GRU", "RNN"):
-                for position in (1, 2):
-                    nodes += _levels(graph, node, position, _RECURRENT_AXIS, None, stored)
+            for position, axis in _weights(node, recurrent):
+                widening = _levels(graph, node, position, axis, rounded.get(node.output[0]), stored)
+                if widening:
+                    correct_bias(graph, node, rounded.get(node.output[0]))
+                nodes += widening
             nodes.append(node)
     graph.replace_nodes(nodes)
 
 
-def _product(
-    graph: Graph, node: onnx.NodeProto, rounded: Mapping[str, Weights] | None, stored: dict[str, str]
-) -> list[onnx.NodeProto]:
-    if rounded is None:
-        return _half(graph, node, stored)
-    return _levels(graph, node, 1, OUTPUT_AXIS[node.op_type], rounded.get(node.output[0]), stored)
-
-
-def _half(graph: Graph, node: onnx.NodeProto, stored: dict[str, str]) -> list[onnx.NodeProto]:
-    name = node.input[1]
-    value = _large(graph, name)
-    if name in stored:
-        node.input[1] = stored[name]
-        return []
-    if value is None or np.abs(value).max() > _GREATEST_HALF:
-        return []
-    widened = graph.name(f"{name}_widened")
-    half = graph.add_constant(f"{name}_half", value.astype(np.float16))
-    node.input[1] = stored[name] = widened
-    return [helper.make_node("Cast", [half], [widened], to=onnx.TensorProto.FLOAT)]
+def _weights(node: onnx.NodeProto, recurrent: bool) -> list[tuple[int, int]]:
+    """The inputs of a node that are weights, each with the axis of its output channels."""
+    if node.op_type in OUTPUT_AXIS:
+        return [(1, OUTPUT_AXIS[node.op_type])]
+    if recurrent and node.op_type in ("LSTM", "GRU", "RNN"):
+        return [(1, _RECURRENT_AXIS), (2, _RECURRENT_AXIS)]
+    return []
 
 
 def _levels(

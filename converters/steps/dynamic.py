@@ -21,5 +21,5 @@ def quantize(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     source.unlink()
     target.unlink()
     graph = Graph(quantized)
-    compact(graph, None, recurrent=True)
+    compact(graph, {}, recurrent=True)
     return graph.model

@@ -39,7 +39,7 @@ def lower(
         elif node.op_type == "DequantizeLinear" and node.input[0] in parameters:
             node.input[1], node.input[2] = parameters[node.input[0]]
     graph.replace_nodes(nodes)
-    compact(graph, rounded, recurrent=recurrent)
+    compact(graph, rounded or {}, recurrent=recurrent)
     return copy
 
 

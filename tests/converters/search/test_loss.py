@@ -35,4 +35,4 @@ def test_the_channels_are_where_the_shape_is_fixed() -> None:
 
     outputs = [output("n", 22, "places"), output("n", "tokens", 384), output("n", 1, "h", "w"), output("n")]
     graph = helper.make_model(helper.make_graph([], "g", [], outputs))
-    assert channel_axes(graph) == [1, 2, 3, 0]
+    assert channel_axes(graph) == [1, 2, 4, 1]

@@ -78,7 +78,8 @@ def test_the_original_agrees_with_itself_and_a_paler_one_does_not(tmp_path: Path
     assert means(same) == {"matched_50": 1.0, "matched_90": 1.0, "matched_strict": 1.0, "score_drift": 0.0}
     paler = detector.judge({PART: opened(bright(0.9), tmp_path)}, Split.HELD_OUT)
     assert all(len(figure.values) == 12 for figure in paler)
-    assert 0.5 < means(paler)["matched_50"] < 1
+    assert means(paler)["matched_50"] > 0.98, "a box whose score fell below the threshold is there all the same"
+    assert 0.5 < means(paler)["matched_strict"] < 1
     assert 0.02 < means(paler)["score_drift"] < 0.1
 
 

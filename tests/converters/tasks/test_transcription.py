@@ -11,7 +11,8 @@ import pytest
 
 from converters.errors import SourceInvalid
 from converters.progress import Reporter
-from converters.samples.transcribed import Speech, built_in
+from converters.samples.spoken import Utterance, utterances
+from converters.samples.transcribed import Speech, Spoken
 from converters.sources.ctranslate2_model import Variable, Weights, read_variables, write_variables
 from converters.subject import Split
 from converters.tasks import int8_rows
@@ -20,6 +21,7 @@ from converters.tasks.transcription_ladder import LADDER, Transcribing, convert
 from registry.spec.certificate import Arithmetic
 from registry.spec.transcriber import Transcriber
 from registry.spec.transcription import TASK
+from registry.spec.word_error import errors, words
 
 
 def weights(**variables: np.ndarray) -> Weights:  # type: ignore[type-arg]
@@ -79,41 +81,43 @@ def whisper() -> Path:
 
 
 @pytest.fixture(scope="module")
-def subject(whisper: Path) -> TranscriptionSubject:
-    speech = {split: Speech(built_in("held out", 0).spoken[-1:], "one text") for split in Split}
-    one = {
-        split: Speech((type(s.spoken[0])(s.spoken[0].text, s.spoken[0].audio[:1]),), "") for split, s in speech.items()
-    }
-    return TranscriptionSubject(Transcriber(whisper, 2, "float32"), one)
+def shortest() -> Utterance:
+    return min(utterances("held out"), key=lambda utterance: len(utterance.audio))
 
 
 @pytest.fixture(scope="module")
-def converted(whisper: Path, subject: TranscriptionSubject, tmp_path_factory: pytest.TempPathFactory) -> Transcribing:
+def subject(whisper: Path, shortest: Utterance) -> TranscriptionSubject:
+    speech = Speech((Spoken(shortest.text, (shortest.audio,)),), "one sentence")
+    return TranscriptionSubject(Transcriber(whisper, 2, "float32"), dict.fromkeys(Split, speech))
+
+
+@pytest.fixture(scope="module")
+def published(whisper: Path, subject: TranscriptionSubject, tmp_path_factory: pytest.TempPathFactory) -> Transcribing:
     scratch = tmp_path_factory.mktemp("ladder")
     limits = {"word_error_added": 0.5}
     return convert(whisper, scratch, subject, limits, Reporter(io.StringIO()), seed=0, threads=2, ladder=LADDER[1:])
 
 
-def test_a_model_with_int8_weights_hears_almost_the_same_in_a_third_of_the_bytes(converted: Transcribing) -> None:
-    size = converted.measured.size
-    assert size is not None
-    assert size.quantized_bytes < 0.3 * size.float_bytes
-    assert [metric.name for metric in converted.measured.accuracy] == [criterion.name for criterion in TASK.criteria]
-    assert all(metric.value < 0.2 for metric in converted.measured.accuracy)
+def test_a_model_with_int8_weights_hears_almost_the_same_in_a_third_of_the_bytes(published: Transcribing) -> None:
+    point = published.measured.curve[0]  # whether it is published, this machine's load decides
+    assert point.size_ratio < 0.3
+    assert list(point.figures) == [criterion.name for criterion in TASK.criteria]
+    assert all(value < 0.2 for value in point.figures.values())
+    assert point.passed
 
 
-def test_what_was_tried_is_on_the_curve_and_what_was_chosen_is_marked(converted: Transcribing) -> None:
-    curve = converted.measured.curve
+def test_what_was_tried_is_on_the_curve_and_what_was_chosen_is_marked(published: Transcribing) -> None:
+    curve = published.measured.curve
     assert curve[0].arithmetic is Arithmetic.INT8_WEIGHTS
     assert [point.chosen for point in curve].count(True) == 1
-    assert converted.decision.verdict == "certified"
-    assert converted.decision.arithmetic is next(point.arithmetic for point in curve if point.chosen)
+    assert published.decision.verdict == "certified"
+    assert published.decision.arithmetic is next(point.arithmetic for point in curve if point.chosen)
 
 
-def test_what_is_published_can_be_opened_and_used(converted: Transcribing, whisper: Path) -> None:
-    transcriber = opened(converted.directory, 1, converted.compute_type)
-    spoken = built_in("held out", 0).spoken[-1]
-    assert len(transcriber.transcribe(spoken.audio[0]).text.split()) > 5
+def test_what_is_published_can_be_opened_and_used(published: Transcribing, shortest: Utterance) -> None:
+    transcriber = opened(published.directory, 1, published.compute_type)
+    heard = words(transcriber.transcribe(shortest.audio).text)
+    assert errors(words(shortest.text), heard) < len(heard) / 2
 
 
 def test_the_original_is_no_second_time_compared(subject: TranscriptionSubject) -> None:
