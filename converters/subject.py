@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -54,6 +54,15 @@ class Load:
 
     label: str
     samples: tuple[Sample, ...]
+
+
+@runtime_checkable
+class OwnLoss(Protocol):
+    """A subject that knows better than the energy of outputs by how much a candidate's answers are off."""
+
+    def loss(self, wanted: Sequence[Sequence[NDArray[Any]]], got: Sequence[Sequence[NDArray[Any]]]) -> float:
+        """The disagreement of the outputs of all selection samples, 0 where there is none."""
+        ...
 
 
 class Subject(Protocol):

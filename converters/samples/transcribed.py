@@ -17,7 +17,7 @@ from registry.spec.certificate import Data
 
 _TOGETHER = 3  # sentences in a clip: Whisper reads 30 s whatever is said in them, so that short clips cost most
 _GAP = round(0.35 * RATE)
-_DISTURBED = ((1.0, None), (0.94, 25.0), (1.06, 30.0), (0.97, 20.0), (1.03, 20.0))
+_DISTURBED = ((1.0, None), (0.94, 40.0), (1.06, 40.0), (0.97, 30.0), (1.03, 30.0))
 """Speed, and dB of speech over noise: the more there is of a text, the less one word decides."""
 _CHOSEN_BY = 2  # of them, for data that nothing is certified on
 _CLIP_SECONDS = 30  # of an owner's longer clips the rest is left out

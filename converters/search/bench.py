@@ -17,7 +17,7 @@ from converters.search.workshop import Workshop
 from converters.steps import accuracy, latency
 from converters.steps.accuracy import Bounds
 from converters.steps.run import REFUSALS, EngineRefused, run
-from converters.subject import Model, Sample, Split, Subject
+from converters.subject import Model, OwnLoss, Sample, Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point
 from registry.spec.task import Criterion
 
@@ -69,7 +69,7 @@ class Bench:
         self._wanted: list[list[NDArray[Any]]] = []
 
     def loss(self, recipe: Recipe) -> float:
-        """The squared error of the graphs' own outputs over the square of float's, on the selection samples."""
+        """How far the graphs' own outputs on the selection samples are from float's: the energy that is lost."""
         return self._journal.once(f"loss {recipe.key}", float, lambda: self._loss(recipe))
 
     def judge(self, recipe: Recipe, split: Split) -> Judgement:
@@ -128,6 +128,8 @@ class Bench:
 
     def _error(self, got: list[list[NDArray[Any]]]) -> float:
         """Over the parts of the model, each by itself: their outputs differ in number and shape."""
+        if isinstance(self._subject, OwnLoss):
+            return self._subject.loss(self._wanted, got)
         losses = []
         for part, graph in self._subject.graphs.items():
             of_part = [index for index, sample in enumerate(self._samples) if sample.part == part]
@@ -161,8 +163,8 @@ def relative_error(
 ) -> float:
     """How much of the outputs' energy is lost: squared error over square, mean over channels and outputs; at most 10.
 
-    `axes` has the channel axis of each output. A channel counts by its own energy, or by the median channel's where
-    that is more: a detector's scores are as important as its coordinates, which are a thousand times as large.
+    `axes` has the channel axis of each output. A channel counts by its own energy and the mean channel's: strong ones do
+    not hide the others, and the noise of channels that never answer, as most of a vocabulary, hides nothing.
     """
     losses = []
     for index, axis in enumerate(axes):
@@ -173,7 +175,7 @@ def relative_error(
             return _UNLIKE
         errors = sum(_energy(other - one, axis) for one, other in pairs)
         energy = sum(_energy(one, axis) for one, _ in pairs)
-        losses.append(float((errors / np.maximum(energy + np.median(energy), 1e-12)).mean()))
+        losses.append(float((errors / np.maximum(energy + energy.mean(), 1e-12)).mean()))
     return min(_UNLIKE, math.fsum(losses) / len(losses)) if losses else 0.0
 
 

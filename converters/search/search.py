@@ -127,7 +127,7 @@ class Search:
         unique = {recipe.key: recipe for recipe in reversed(recipes)}
         for recipe in unique.values():
             losses[recipe.key] = self.bench.loss(recipe)
-            self._say(f"{recipe.name}: {losses[recipe.key]:.2e} of float's energy lost")
+            self._say(f"{recipe.name}: {losses[recipe.key]:.2e} lost")
         return sorted(unique.values(), key=lambda recipe: losses[recipe.key])
 
     def _revert(self, start: Recipe) -> None:
@@ -163,7 +163,7 @@ class Search:
                 continue
             recipe = Recipe(f"{source} alone", Arithmetic.INT8, start.engine, only)
             self.harm[part, source] = max(0.0, self.bench.loss(recipe) - small)
-            self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} of float's energy lost")
+            self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} lost")
         return sorted((group for group in found if group in self.harm), key=lambda group: -self.harm[group])
 
     def _add_back(self, start: Recipe, reverted: Sequence[_Group]) -> None:

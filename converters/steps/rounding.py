@@ -21,12 +21,12 @@ def compensated(matrix: NDArray[np.float32], inputs: NDArray[np.float32], greate
     """Levels and scales for `matrix` [K, N] that reads rows like `inputs` [R, K], as they are after quantization."""
     _, scales = levels_and_scales(matrix, 1, greatest)
     hessian = (inputs.T @ inputs).astype(np.float64)  # in FP32: FP64 takes twice as long, and damping covers the rest
-    dead = np.diag(hessian) == 0
-    hessian[dead, dead] = 1.0
+    unseen = np.diag(hessian) == 0  # the paper drops such rows; but what no sample has shown, a caller may send
+    hessian[unseen, unseen] = 1.0
     hessian[np.diag_indices_from(hessian)] += _DAMPING * np.diag(hessian).mean()
     order = np.argsort(-np.diag(hessian), kind="stable")  # what matters most is rounded first, and made up for by most
     inverse = _upper_cholesky_of_inverse(hessian[np.ix_(order, order)]).astype(np.float32)
-    rounded = _round_rows(np.where(dead[:, None], 0, matrix).astype(np.float32)[order], scales, inverse, greatest)
+    rounded = _round_rows(matrix.astype(np.float32)[order], scales, inverse, greatest)
     levels = np.empty_like(rounded)
     levels[order] = rounded
     return Weights(levels.astype(np.int8), scales)

@@ -88,6 +88,7 @@ def convert(source: Path, work: Path, settings: Settings, report: Report) -> Cha
 
     Raises SourceInvalid or ConversionFailed.
     """
+    accuracy.bounds(TASK, settings.budget)  # refused before anything is done
     report("unpack", "reading the weights in FP32", 0.02)
     unpacked = _unpacked(source, _made(work / "float32"))
     report("export", "exporting the decoder to ONNX", 0.12)
@@ -119,6 +120,7 @@ class _Conversion:
         for number, recipe in enumerate(tried):
             self._report("search", f"trying {recipe.name}", 0.3 + 0.4 * number / len(tried))
             found.append(self._try(recipe, moments))
+        shutil.rmtree(self._work / "moments")
         self._report("accuracy", "judging the best on held-out texts", 0.75)
         int8, int4 = (self._best([t for t in found if t.recipe.arithmetic is kind]) for kind in (_INT8, _INT4))
         names = {int8.name, int4.name}

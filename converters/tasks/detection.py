@@ -27,7 +27,7 @@ PART = "model"
 
 _LEAST_BOXES = 50  # with fewer, one box is 2 % and no figure means anything
 _UNSURE = 0.5  # of the threshold: from there on the other model's box counts as there
-_RANKED = 16  # scenes that layers are ranked with
+_RANKED = 40  # scenes that layers are ranked with
 _DEFAULT_SIDE = 640  # Ultralytics' own, where neither the graph nor its metadata says
 _LARGEST_SIDE = 4096
 
@@ -77,6 +77,20 @@ class DetectionSubject:
         for file in self._pictures[Part.SELECTION].files[:_RANKED]:
             yield self._sample(self._row(file)[None])
 
+    def loss(
+        self, wanted: Sequence[Sequence[NDArray[np.float32]]], got: Sequence[Sequence[NDArray[np.float32]]]
+    ) -> float:
+        """How far boxes move, in parts of their shorter side, and half of how far their scores do.
+
+        Only places where the original sees something count. In the energy of the outputs they would be lost: a place
+        counts by the size of its coordinates, and a pixel is nothing in 320, but a tenth of a small box.
+        """
+        entries = [
+            _moved(one[0], other[0], self.settings.least_score * _UNSURE)
+            for one, other in zip(wanted, got, strict=True)
+        ]
+        return float(np.concatenate(entries).mean())
+
     def judge(self, model: Model, split: Split) -> list[Figure]:
         """`matched_50`, `matched_90`, `matched_strict` and `score_drift` by scene, weighted by boxes."""
         reference = self._reference(split)
@@ -113,6 +127,20 @@ class DetectionSubject:
 
     def _sample(self, rows: NDArray[np.float32]) -> Sample:
         return Sample(PART, {self.settings.input: rows})
+
+
+def _moved(wanted: NDArray[np.float32], got: NDArray[np.float32], least_score: float) -> NDArray[np.float32]:
+    """A value for each place of [rows, 4 + classes, places] that is seen, [seen]; 10 where nothing can be compared."""
+    if wanted.shape != got.shape or not np.isfinite(got).all():
+        return np.full(1, 10, dtype=np.float32)
+    one, other = (np.moveaxis(output, 1, 0).reshape(output.shape[1], -1) for output in (wanted, got))
+    seen = one[4:].max(axis=0) >= least_score
+    one, other = one[:, seen], other[:, seen]
+    sides = np.maximum(np.minimum(one[2], one[3]), 1)
+    shift: NDArray[np.float32] = (
+        np.abs(other[:4] - one[:4]).mean(axis=0) / sides + np.abs(other[4:] - one[4:]).max(axis=0) / 2
+    )
+    return shift
 
 
 def open_subject(

@@ -37,9 +37,9 @@ def cut(graph: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto, Seam]
     types = _types(graph)
     if not carried or any(name not in types for name in carried):
         return None
-    values = [types[name] for name in carried]
+    values = [types[name] for name in carried]  # as inputs with their ranks, which OpenVINO wants to know
     repeated = {key for key in before if _constant_outputs(makers[key])}
-    first = _part(graph, before, _inputs(graph), values)
+    first = _part(graph, before, _inputs(graph), [_loosened(value) for value in values])
     given = [value for value in _inputs(graph) if value.name in shared]
     second = _part(graph, behind | repeated, [*given, *values], list(graph.graph.output))
     return first, second, Seam(carried, shared)
@@ -84,25 +84,34 @@ def _inputs(graph: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 
 def _types(graph: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """Every value's type, with what is known of its shape."""
+    """Every value's type, with its rank and the channels behind the batch where they are fixed; lengths vary."""
     inferred = shape_inference.infer_shapes(graph)
     return {
-        value.name: _loosened(value)
+        value.name: helper.make_tensor_value_info(
+            value.name, value.type.tensor_type.elem_type, _shape(value) if _has_shape(value) else None
+        )
         for value in inferred.graph.value_info
         if value.type.tensor_type.elem_type != TensorProto.UNDEFINED
     }
 
 
+def _shape(value: onnx.ValueInfoProto) -> list[int | str]:
+    return [
+        dimension.dim_value if axis and dimension.dim_value else f"{value.name}_{axis}"
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim)
+    ]
+
+
+def _has_shape(value: onnx.ValueInfoProto) -> bool:
+    return bool(value.type.tensor_type.HasField("shape"))
+
+
 def _loosened(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     """A value's type with its shape where that has fixed channels behind the batch; else lengths are all there is."""
-    dimensions = value.type.tensor_type.shape.dim
-    shape: list[int | str] | None = None
-    if any(dimension.dim_value > 1 for dimension in dimensions[1:]):
-        shape = [
-            dimension.dim_value if axis and dimension.dim_value else f"{value.name}_{axis}"
-            for axis, dimension in enumerate(dimensions)
-        ]
-    return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, shape)
+    channels = any(dimension.dim_value > 1 for dimension in value.type.tensor_type.shape.dim[1:])
+    return helper.make_tensor_value_info(
+        value.name, value.type.tensor_type.elem_type, _shape(value) if channels else None
+    )
 
 
 def _part(

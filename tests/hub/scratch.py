@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -21,5 +22,19 @@ def scratch_database(stack: Stack) -> Iterator[str]:
     try:
         yield urlunsplit(urlsplit(stack.database_url)._replace(path=f"/{name}"))
     finally:
-        with psycopg.connect(stack.database_url, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
+        _drop(stack, name)
+
+
+def _drop(stack: Stack, name: str) -> None:
+    """Autovacuum, which only a superuser may end, is in the database now and then, and leaves by itself."""
+    deadline = time.monotonic() + 30
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        while True:
+            try:
+                connection.execute(f"drop database {name} with (force)")
+            except psycopg.errors.InsufficientPrivilege:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return

@@ -83,6 +83,17 @@ def test_a_model_is_converted_judged_on_the_owners_rows_and_signed(model: Path, 
     assert "<svg" in (output / "certificate.html").read_text()
 
 
+def test_the_same_model_and_samples_give_the_same_bytes(model: Path, samples: Path, tmp_path: Path) -> None:
+    first, second = (
+        json.loads(_convert(model, tmp_path / name, "--calibration", str(samples), "--json").stdout)["certificate"]
+        for name in ("one", "two")
+    )
+    assert first["lineage"]["canonical"] == second["lineage"]["canonical"]
+    if first["engine"] == second["engine"]:  # which of two is quicker is measured anew
+        assert first["files"] == second["files"]
+        assert first["accuracy"] == second["accuracy"]
+
+
 def test_without_samples_the_model_is_published_in_float(model: Path, tmp_path: Path) -> None:
     done = _convert(model, tmp_path / "out")
     assert done.returncode == 0, done.stderr
