@@ -163,8 +163,8 @@ def relative_error(
 ) -> float:
     """How much of the outputs' energy is lost: squared error over square, mean over channels and outputs; at most 10.
 
-    `axes` has the channel axis of each output. A channel counts by its own energy and the mean channel's: strong ones do
-    not hide the others, and the noise of channels that never answer, as most of a vocabulary, hides nothing.
+    `axes` has the channel axis of each output. A channel counts by its own energy and the mean channel's: strong ones
+    do not hide the others, and the noise of channels that never answer, as most of a vocabulary, hides nothing.
     """
     losses = []
     for index, axis in enumerate(axes):
@@ -173,8 +173,8 @@ def relative_error(
             continue
         if any(one.shape != other.shape or not np.isfinite(other).all() for one, other in pairs):
             return _UNLIKE
-        errors = sum(_energy(other - one, axis) for one, other in pairs)
-        energy = sum(_energy(one, axis) for one, _ in pairs)
+        errors = np.sum([_energy(other - one, axis) for one, other in pairs], axis=0)
+        energy = np.sum([_energy(one, axis) for one, _ in pairs], axis=0)
         losses.append(float((errors / np.maximum(energy + energy.mean(), 1e-12)).mean()))
     return min(_UNLIKE, math.fsum(losses) / len(losses)) if losses else 0.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from converters.search.recipe import Recipe
-from converters.steps import canonical, dynamic, lint, lower_x86, openvino_file
+from converters.steps import canonical, dynamic, lint, lower_x86, onnxruntime_products, openvino_file
 from converters.steps.canonical import Weights
 from converters.subject import Model
 from registry.spec.certificate import Arithmetic, Engine
@@ -98,7 +98,8 @@ class Workshop:
         openvino = recipe.engine is Engine.OPENVINO
         greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
         model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
-        return lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
+        lowered = lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
+        return lowered if openvino else onnxruntime_products.fuse(lowered)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
         path = directory / f"{part}.onnx"

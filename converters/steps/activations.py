@@ -18,7 +18,7 @@ from registry.spec.session import Feeds, open_session
 _ROWS_EACH = 64  # of one sample: 76 batches of texts give 4,096, and MiniLM's 24 activations 260 MB
 _MOST_ROWS = 4096
 _LEAST_ROWS = 1024
-_MOST_ELEMENTS = 4_000_000  # of one activation: 16 MB
+_MOST_ELEMENTS = 8_000_000  # of one activation: 32 MB
 
 
 @dataclass(frozen=True)

@@ -100,18 +100,32 @@ def _table(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     name = node.output[0]
     table_s8 = graph.add_constant(f"{name}_levels", levels)
     table_scales = graph.add_constant(f"{name}_scales", scales)
-    width = graph.add_constant(f"{name}_width", np.array([table.shape[1]], dtype=np.int64))
-    rows, wide, scale, widened, kept, shape = (
-        graph.name(f"{name}_{part}") for part in ("rows", "wide", "scale", "widened", "kept", "shape")
-    )
+    rows, wide, scale, widened = (graph.name(f"{name}_{part}") for part in ("rows", "wide", "scale", "widened"))
     return [
         helper.make_node("Gather", [table_s8, node.input[1]], [rows], axis=0),
         helper.make_node("Cast", [rows], [wide], to=onnx.TensorProto.FLOAT),
         helper.make_node("Gather", [table_scales, node.input[1]], [scale], axis=0),
         helper.make_node("Mul", [wide, scale], [widened]),
-        helper.make_node("Shape", [node.input[1]], [kept]),
+        *_joined(graph, widened, node.input[1], table.shape[1], name),
+    ]
+
+
+def _joined(graph: Graph, groups: str, indices: str, columns: int, name: str) -> list[onnx.NodeProto]:
+    """The groups of a row side by side again, under `name`.
+
+    Where the rank of the indices is known the shape is a constant: ONNX Runtime then knows the width, without which it
+    does not fuse the sum before a LayerNorm.
+    """
+    rank = next((len(v.type.tensor_type.shape.dim) for v in graph.model.graph.input if v.name == indices), None)
+    if rank is not None:
+        fixed = graph.add_constant(f"{name}_shape", np.array([*(0,) * rank, columns], dtype=np.int64))
+        return [helper.make_node("Reshape", [groups, fixed], [name])]
+    width = graph.add_constant(f"{name}_width", np.array([columns], dtype=np.int64))
+    kept, shape = graph.name(f"{name}_kept"), graph.name(f"{name}_shape")
+    return [
+        helper.make_node("Shape", [indices], [kept]),
         helper.make_node("Concat", [kept, width], [shape], axis=0),
-        helper.make_node("Reshape", [widened, shape], [name]),
+        helper.make_node("Reshape", [groups, shape], [name]),
     ]
 
 

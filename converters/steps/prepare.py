@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, version_converter
 
 from converters.steps.graph import OPSET, STANDARD, Graph, copy_of, standard_opset
@@ -104,21 +105,41 @@ def _merge_shared_inputs(graph: Graph) -> list[onnx.NodeProto]:
         if len(members) > 1:
             merged[members[0].output[0]] = _merge(graph, source, members)
             absorbed |= {node.output[0] for node in members[1:]}
+    made = {name for new in merged.values() for node in new for name in node.output}
     nodes = []
     for node in graph.nodes:
         name = node.output[0] if node.output else ""
-        if name not in absorbed:
-            nodes += merged.get(name, [node])
+        if name in merged:
+            nodes += merged[name]
+        elif name not in absorbed | made:  # the sums are among what was made
+            nodes.append(node)
     return nodes
 
 
 def _merge(graph: Graph, source: str, members: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """One product for all members, with their biases where each has one, and a Split into what they answer."""
     weights = [graph.constant(node.input[1]) for node in members]
     columns = [value.shape[1] for value in weights if value is not None]
     name = graph.add_constant(f"{members[0].input[1]}_merged", np.concatenate([w for w in weights if w is not None], 1))
     product = graph.name(f"{members[0].output[0]}_merged")
     sizes = graph.add_constant(f"{product}_sizes", np.array(columns, dtype=np.int64))
-    return [
-        helper.make_node("MatMul", [source, name], [product]),
-        helper.make_node("Split", [product, sizes], [node.output[0] for node in members], axis=-1),
-    ]
+    nodes = [helper.make_node("MatMul", [source, name], [product])]
+    sums = [bias_sum(graph, node.output[0], width) for node, width in zip(members, columns, strict=True)]
+    biases = [entry for entry in sums if entry is not None]
+    answers, summed = [node.output[0] for node in members], product
+    if len(biases) == len(members):
+        bias = graph.add_constant(f"{product}_bias", np.concatenate([value for _, value in biases]))
+        summed = graph.name(f"{product}_sum")
+        nodes.append(helper.make_node("Add", [product, bias], [summed]))
+        answers = [add.output[0] for add, _ in biases]
+    return [*nodes, helper.make_node("Split", [summed, sizes], answers, axis=-1)]
+
+
+def bias_sum(graph: Graph, product: str, width: int) -> tuple[onnx.NodeProto, NDArray[np.float32]] | None:
+    """The Add that is the only reader of a product [*, width], and the constant it adds to each channel."""
+    readers = graph.consumers(product)
+    if len(readers) != 1 or readers[0].op_type != "Add" or graph.is_output(product):
+        return None
+    first, second = readers[0].input
+    bias = graph.constant(second if first == product else first)
+    return (readers[0], bias) if bias is not None and bias.shape == (width,) else None

@@ -27,7 +27,7 @@ TASK = Task(
     ),
     criteria=(
         Criterion("cosine", "cosine between a text's vector and the original's", 0.995),
-        Criterion("nearest_kept", "share of texts whose nearest other text stayed the same", 0.92),
+        Criterion("nearest_kept", "share of texts whose nearest other text stayed the same", 0.90),
         Criterion("rank_correlation", "Spearman's, between a text's similarities to all others", 0.995),
     ),
 )

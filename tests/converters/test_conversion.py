@@ -177,7 +177,7 @@ def test_progress_moves_forward(converted: Converted) -> None:
 
 def test_the_default_budget_is_the_promise() -> None:
     bounds = {criterion.name: criterion.bound for criterion in TASK.criteria}
-    assert bounds == {"cosine": 0.995, "nearest_kept": 0.92, "rank_correlation": 0.995}
+    assert bounds == {"cosine": 0.995, "nearest_kept": 0.90, "rank_correlation": 0.995}
 
 
 async def test_a_criterion_that_the_task_lacks_is_refused(tiny_bert: Path, tmp_path: Path) -> None:

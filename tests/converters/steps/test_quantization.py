@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.search.schemes import Part, part, strategies
-from converters.steps import audit, canonical, lower_x86, openvino_file, prepare, smooth
+from converters.steps import audit, canonical, lower_x86, onnxruntime_products, openvino_file, prepare, smooth
 from converters.steps.activations import observe
 from converters.steps.canonical import Scheme
 from converters.steps.graph import Graph
@@ -65,7 +65,7 @@ def observed(model: onnx.ModelProto, scratch: Path) -> Part:
     """The prepared graph with what its products read."""
     prepared = prepare.prepare(model, scratch)
     inputs = {value.name for value in prepared.graph.input}
-    feeds = [{"x": samples()[:100]}, {"x": samples()[100:]}]
+    feeds = [{"x": rows} for rows in np.split(samples(1200), 20)]
     assert inputs == {"x"}
     return part(prepared, observe(prepared, find(Graph(prepared)), feeds, 1, scratch))
 
@@ -94,11 +94,11 @@ def test_preparation_merges_and_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_calibration_sees_the_least_and_the_greatest(tmp_path: Path) -> None:
-    x = samples()
+    x = samples(1200)
     activation = observed(graph(), tmp_path).activations["x"]
     np.testing.assert_array_equal(activation.low, x.min(axis=0))
     np.testing.assert_array_equal(activation.high, x.max(axis=0))
-    assert activation.rows.shape == (128, WIDTH)
+    assert activation.rows.shape == (1200, WIDTH)
     assert all(any(np.array_equal(row, other) for other in x) for row in activation.rows[:5])
     assert not list(tmp_path.iterdir())
 
@@ -129,6 +129,18 @@ def test_the_lowering_runs_in_integers(int8: onnx.ModelProto, tmp_path: Path) ->
     assert operators.floating == {}
     assert operators.quantized_share == 1.0
     assert audit.runs_quantized(operators, 1)
+
+
+def test_a_product_takes_its_bias_along_in_onnx_runtime(int8: onnx.ModelProto, tmp_path: Path) -> None:
+    lowered = lower_x86.lower(int8)
+    x = samples(seed=9)
+    before = run(lowered, x, tmp_path)
+    fused = onnxruntime_products.fuse(lower_x86.lower(int8))
+    kinds = [node.op_type for node in fused.graph.node]
+    assert kinds.count("MatMulIntegerToFloat") == 1
+    assert "DequantizeLinear" not in kinds
+    for one, other in zip(before, run(fused, x, tmp_path), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_openvino_runs_the_same_lowering_in_integers(int8: onnx.ModelProto, tmp_path: Path) -> None:
