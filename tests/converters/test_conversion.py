@@ -172,7 +172,7 @@ def test_progress_moves_forward(converted: Converted) -> None:
     fractions = [progress.fraction for progress in converted.said if progress.fraction is not None]
     assert len(converted.said) >= 8
     assert fractions == sorted(fractions)
-    assert any("calibrating on 256 texts" in progress.message for progress in converted.said)
+    assert any("calibrating on 256 samples" in progress.message for progress in converted.said)
 
 
 def test_the_default_budget_is_the_promise() -> None:

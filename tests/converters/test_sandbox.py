@@ -23,7 +23,7 @@ from converters.request import Limits
 from converters.sandbox import confine
 source, output, secret, listener = map(pathlib.Path, sys.argv[1:5])
 port = int(sys.argv[5])
-confinement = confine(Limits(60, 2**33), os.getppid(), source, output)
+confinement = confine(Limits(60, 2**33), os.getppid(), source, [output])
 libc = ctypes.CDLL(None, use_errno=True)
 
 def attempt(action):
@@ -170,7 +170,7 @@ def test_a_process_with_threads_is_not_confined_in_part(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, threading; from converters.request import Limits; from converters.sandbox import confine\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        "try: confine(Limits(60, 2**33), os.getppid(), pathlib.Path(), pathlib.Path())\n"
+        "try: confine(Limits(60, 2**33), os.getppid(), pathlib.Path(), [])\n"
         "except RuntimeError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -88,8 +88,10 @@ def test_the_same_model_and_samples_give_the_same_bytes(model: Path, samples: Pa
         json.loads(_convert(model, tmp_path / name, "--calibration", str(samples), "--json").stdout)["certificate"]
         for name in ("one", "two")
     )
-    assert first["lineage"]["canonical"] == second["lineage"]["canonical"]
-    if first["engine"] == second["engine"]:  # which of two is quicker is measured anew
+    assert first["lineage"]["source"] == second["lineage"]["source"]
+    assert first["lineage"]["calibration"] == second["lineage"]["calibration"]
+    # Which engine is quicker, and whether INT8 pays, is measured anew: on a busy machine two runs may differ in that.
+    if (first["engine"], first["precision"]) == (second["engine"], second["precision"]):
         assert first["files"] == second["files"]
         assert first["accuracy"] == second["accuracy"]
 
