@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import onnx
@@ -23,7 +24,7 @@ from converters.search.recipe import Recipe
 from converters.search.schemes import Part, part, stored
 from converters.search.search import Search
 from converters.search.workshop import Candidate, Workshop
-from converters.steps import accuracy, audit, openvino_file, prepare
+from converters.steps import accuracy, audit, prepare
 from converters.steps.lint import CanonicalInvalid
 from converters.subject import Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Lowering, Operators, Point, Precision, Size
@@ -140,7 +141,7 @@ class _Certification:
         return {name: part(model, observed.get(name, {})) for name, model in self._prepared.items()}
 
     def _searched(self, parts: dict[str, Part]) -> Recipe | None:
-        engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if openvino_file.available() else [])]
+        engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if find_spec("openvino") is not None else [])]
         limit = self._job.request.time_limit
         deadline = None if limit is None else time.monotonic() + limit - self._job.reporter.elapsed
         self._search = Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)

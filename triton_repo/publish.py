@@ -21,7 +21,7 @@ from triton_repo.staging import remove_staged, staged
 __all__ = ["clean_staging", "publish", "runtime_hash", "withdraw"]
 
 _NAME = re.compile(r"[a-z0-9_-]{1,128}")
-_DATA_SUFFIXES = frozenset({".onnx", ".data", ".json", ".plan", ".xml", ".bin"})  # nothing Python would import
+_DATA_SUFFIXES = frozenset({".onnx", ".data", ".json", ".plan"})  # nothing Python would import
 
 
 def publish(repository: Path, model_directory: Path, config: ModelConfig) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import onnx
 
 from converters.search.recipe import Recipe
-from converters.steps import canonical, dynamic, lint, lower_x86, onnxruntime_products, openvino_file
+from converters.steps import canonical, dynamic, lint, lower_x86, onnxruntime_products
 from converters.steps.canonical import Weights
 from converters.subject import Model
 from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.hardware import saturates
-from registry.spec.session import open_graph
+from registry.spec.session import open_graph, openvino_name
 
 _KEPT = 4  # a search looks at a hundred candidates, each a quarter of the float model's bytes
 _SPARE_BIT = 63  # weights of 7 bits: OpenVINO adds pairs of products in int16 where there is no VNNI
@@ -102,8 +102,4 @@ class Workshop:
         return lowered if openvino else onnxruntime_products.fuse(lowered)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
-        path = directory / f"{part}.onnx"
-        onnx.save(graph, path)
-        if engine is Engine.OPENVINO:
-            openvino_file.write(path, directory / f"{part}.xml")
-            path.unlink()
+        onnx.save(graph, directory / (openvino_name(part) if engine is Engine.OPENVINO else f"{part}.onnx"))

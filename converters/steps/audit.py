@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from registry.spec.certificate import Engine, Operators
-from registry.spec.session import compile_openvino, open_session
+from registry.spec.session import compile_openvino, open_session, openvino_name
 
 _QUANTIZED = {"MatMulIntegerToFloat", "MatMulInteger", "DynamicQuantizeMatMul", "ConvInteger", "QAttention", "QGemm"}
 _FLOATING = {"MatMul", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv", "ConvTranspose", "Attention"}
@@ -21,7 +21,7 @@ _LEAST_FUSED = 0.95
 def audit(directory: Path, parts: Sequence[str], engine: Engine, *, exact_x86: bool, scratch: Path) -> Operators:
     """The products and convolutions of all `parts` in `directory` by how `engine` runs them."""
     if engine is Engine.OPENVINO:
-        counted = [_openvino(directory / f"{part}.xml") for part in parts]
+        counted = [_openvino(directory / openvino_name(part)) for part in parts]
     else:
         counted = [_onnxruntime(directory / f"{part}.onnx", exact_x86=exact_x86, scratch=scratch) for part in parts]
     quantized = [kind for part in counted for kind in part[0]]

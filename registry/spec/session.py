@@ -1,6 +1,7 @@
 """How a graph is opened: one place, so that what was certified is what serves.
 
-A graph is a file `<name>.onnx` that ONNX Runtime runs, or `<name>.xml` with `<name>.bin` that OpenVINO runs.
+A graph is a file `<name>.onnx` that ONNX Runtime runs, or `<name>.openvino.onnx` that OpenVINO runs: its own format, an
+.xml with a .bin, opens no faster and is a tenth larger where a graph is small.
 """
 
 from __future__ import annotations
@@ -30,9 +31,14 @@ class Session(Protocol):
         ...
 
 
+def openvino_name(part: str) -> str:
+    """The file of a graph that OpenVINO runs."""
+    return f"{part}.openvino.onnx"
+
+
 def open_graph(directory: Path, part: str, threads: int, *, exact_x86: bool) -> Session:
     """Open the graph `part` in `directory` on the CPU, with the engine that its files are for."""
-    path = directory / f"{part}.xml"
+    path = directory / openvino_name(part)
     if path.exists():
         return OpenVinoSession(path, threads)
     session: Session = open_session(directory / f"{part}.onnx", threads, exact_x86=exact_x86)
@@ -76,7 +82,7 @@ def open_session(
 
 
 def compile_openvino(path: Path, threads: int) -> CompiledModel:
-    """OpenVINO's executable form of the graph at `path`, an .xml with its .bin beside it. Raises Refused."""
+    """OpenVINO's executable form of the ONNX graph at `path`. Raises Refused."""
     import openvino
 
     settings = {
@@ -92,7 +98,7 @@ def compile_openvino(path: Path, threads: int) -> CompiledModel:
 
 
 class OpenVinoSession:
-    """A graph in OpenVINO's own format, with the interface of an ONNX Runtime session."""
+    """A graph in OpenVINO, with the interface of an ONNX Runtime session."""
 
     def __init__(self, path: Path, threads: int) -> None:
         compiled = compile_openvino(path, threads)

@@ -22,6 +22,7 @@ from registry.spec import runtime
 from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.embedder import Embedder
 from registry.spec.embedding import TASK
+from registry.spec.session import openvino_name
 from registry.spec.signature import Signature
 from tests.converters.given import LIMITS, Converted, no_progress
 
@@ -124,9 +125,9 @@ def test_a_certificate_is_written_for_a_reader(converted: Converted) -> None:
 
 def test_the_model_directory_holds_exactly_what_serves(converted: Converted) -> None:
     report = converted.report
-    graph = ["model.bin", "model.xml"] if report.certificate.engine is Engine.OPENVINO else ["model.onnx"]
+    graph = openvino_name("model") if report.certificate.engine is Engine.OPENVINO else "model.onnx"
     names = sorted(p.name for p in report.model_directory.iterdir())
-    assert names == [*graph, "runtime.json", "tokenizer.json"]
+    assert names == [graph, "runtime.json", "tokenizer.json"]
     assert sorted(p.name for p in converted.output.iterdir()) == ["conversion.log", "made", *_RECORDS[1:]]
     assert sorted(p.name for p in report.probe.parent.iterdir()) == ["cache", "canonical", "model", "probe.json"]
     assert Signature.from_json(report.signature).outputs[0].shape == (384,)

@@ -8,10 +8,10 @@ import grpc
 import numpy as np
 import pytest
 
-from converters.steps import openvino_file
 from registry.spec import runtime
 from registry.spec.embedder import Embedder
 from registry.spec.hardware import hardware_class
+from registry.spec.session import openvino_name
 from registry.spec.signature import DataType
 from tests.triton_repo import graphs
 from tests.triton_repo.calls import affine, call, embed, lookup
@@ -147,10 +147,9 @@ async def test_a_request_whose_deadline_passes_in_the_queue_is_not_run(triton: S
     await triton.control.unload("slow")
 
 
-async def test_a_graph_in_openvinos_format_is_served_as_well(triton: Server, tmp_path: Path) -> None:
+async def test_a_graph_for_openvino_is_served_as_well(triton: Server, tmp_path: Path) -> None:
     directory = graphs.write_affine(tmp_path / "affine")
-    openvino_file.write(directory / "model.onnx", directory / "model.xml")
-    (directory / "model.onnx").unlink()
+    (directory / "model.onnx").rename(directory / openvino_name("model"))
     await triton.serve("affine-openvino", directory, AFFINE)
     rows = np.arange(8, dtype=np.float32).reshape(2, 4)
     answer = await affine(triton.control, rows, "affine-openvino")

@@ -10,14 +10,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.search.schemes import part, strategies
-from converters.steps import audit, canonical, lower_x86, openvino_file, prepare
+from converters.steps import audit, canonical, lower_x86, prepare
 from converters.steps.activations import observe
 from converters.steps.graph import Graph
 from converters.steps.kernels import Kernel
 from converters.steps.lint import check
 from converters.steps.products import find
 from registry.spec.certificate import Engine
-from registry.spec.session import open_graph, open_session
+from registry.spec.session import open_graph, open_session, openvino_name
 
 _KINDS = {
     "plain": {"weights": (16, 8, 3, 3), "attributes": {"pads": [1, 1, 1, 1]}},
@@ -81,8 +81,7 @@ def test_int8_is_close_to_float(kind: str, strategy: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", _KINDS)
 def test_openvino_runs_it_in_integers(kind: str, tmp_path: Path) -> None:
     prepared, int8 = _quantized(kind, "each layer's", tmp_path)
-    onnx.save(lower_x86.lower(int8), tmp_path / "model.onnx")
-    openvino_file.write(tmp_path / "model.onnx", tmp_path / "model.xml")
+    onnx.save(lower_x86.lower(int8), tmp_path / openvino_name("model"))
     operators = audit.audit(tmp_path, ["model"], Engine.OPENVINO, exact_x86=False, scratch=tmp_path)
     assert operators.quantized == {"Convolution": 1}
     x = _images(9)

@@ -10,14 +10,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.search.schemes import Part, part, strategies
-from converters.steps import audit, canonical, lower_x86, onnxruntime_products, openvino_file, prepare, smooth
+from converters.steps import audit, canonical, lower_x86, onnxruntime_products, prepare, smooth
 from converters.steps.activations import observe
 from converters.steps.canonical import Scheme
 from converters.steps.graph import Graph
 from converters.steps.lint import CanonicalInvalid, check
 from converters.steps.products import find
 from registry.spec.certificate import Engine
-from registry.spec.session import open_graph, open_session
+from registry.spec.session import open_graph, open_session, openvino_name
 
 WIDTH = 32
 
@@ -147,7 +147,7 @@ def test_openvino_runs_the_same_lowering_in_integers(int8: onnx.ModelProto, tmp_
     onnx.save(lower_x86.lower(int8), tmp_path / "model.onnx")
     x = samples(seed=9)
     expected = open_graph(tmp_path, "model", 1, exact_x86=False).run(["one", "three"], {"x": x})
-    openvino_file.write(tmp_path / "model.onnx", tmp_path / "model.xml")
+    (tmp_path / "model.onnx").rename(tmp_path / openvino_name("model"))
     operators = audit.audit(tmp_path, ["model"], Engine.OPENVINO, exact_x86=False, scratch=tmp_path)
     assert operators.quantized == {"FullyConnected": 1}
     assert operators.floating == {}

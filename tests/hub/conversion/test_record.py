@@ -20,7 +20,7 @@ def test_what_a_conversion_made_can_be_downloaded(stack: Stack, tmp_path: Path) 
             client.download(sha256, target)
             assert hashlib.sha256(target.read_bytes()).hexdigest() == sha256
     assert {"canonical/model.onnx", "served/runtime.json", "probe/probe.json"} <= set(produced)
-    assert {"served/model.onnx", "served/model.xml"} & set(produced)  # whichever engine is quicker here
+    assert {"served/model.onnx", "served/model.openvino.onnx"} & set(produced)  # whichever engine is quicker here
     assert {"certificate/certificate.json", "certificate/certificate.html"} <= set(produced)
     assert {"conversion/conversion.log", "conversion/request.json", "conversion/reproduce.sh"} <= set(produced)
     assert (tmp_path / "conversion-reproduce.sh").read_text().startswith("#!/bin/sh")
