@@ -60,7 +60,7 @@ bench-int8: .venv/.installed-dev
 
 # From an environment that has passed the tests: what a new machine resolves to.
 constraints: .venv/.installed-dev
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+[^ ]*$$//' > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+[^ ]*$$//; s/^\([^=]*\)==/\L\1==/; :a; s/^\([^=]*\)_/\1-/; ta' | sort > constraints.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis

@@ -67,7 +67,7 @@ class OcrSettings:
 
     `characters` is what the columns of `rec` mean, blank left out; `inputs` the graphs' only input by part. `side` caps
     the longer side of what `det` sees, in pixels; lines read with a mean likelihood below `least_score` are dropped;
-    a line is turned where `cls` is as sure as `least_turn` that it is upside down.
+    a picture's lines are turned where `cls` takes them for upside down with a mean likelihood above `least_turn`.
     """
 
     characters: tuple[str, ...]
@@ -75,7 +75,7 @@ class OcrSettings:
     side: int = 960
     regions: RegionSettings = field(default_factory=RegionSettings)
     least_score: float = 0.5
-    least_turn: float = 0.9
+    least_turn: float = 0.5
     batch: int = 6
 
 

@@ -58,9 +58,13 @@ def test_lines_are_found_read_and_placed() -> None:
     np.testing.assert_allclose(read.lines[0].corners, [[8, 8], [132, 8], [132, 52], [8, 52]], atol=2)
 
 
-def test_a_line_that_is_upside_down_is_turned_before_it_is_read() -> None:
+def test_lines_are_turned_where_most_of_them_are_upside_down() -> None:
     parts: dict[str, Session] = {"det": Finder(), "rec": Namer(), "cls": Turner()}
-    assert Reader(parts, SETTINGS).read(page()).text == "rg\nrb"
+    assert Reader(parts, SETTINGS).read(page()).text == "rg\nbr"
+    mostly_blue = np.zeros((260, 256, 3), dtype=np.uint8)
+    mostly_blue[:160] = page()
+    mostly_blue[160:] = page()[70:130].repeat(2, axis=0)[:100]
+    assert Reader(parts, SETTINGS).read(mostly_blue).text == "gr\nrb\nrb"
 
 
 def test_lines_that_are_hardly_legible_are_left_out() -> None:
