@@ -155,14 +155,15 @@ class Search:
             self.workshop.store_by({name: stored(p) for name, p in self.parts.items()})
         found = [(part, source) for part, p in self.parts.items() for source in by_source(p.products)]
         # What storage in INT8 costs, all candidates pay: it is not the layer's harm.
-        small = self.bench.loss(Recipe("weights alone", Arithmetic.INT8, start.engine, {}))
+        nothing = Recipe("weights alone", Arithmetic.INT8, start.engine, {})
+        small = {part: self.bench.harm(nothing, part) for part in self.parts}
         for number, (part, source) in enumerate(found, 1):
             members = {product.id for product in by_source(self.parts[part].products)[source]}
             only = {part: {id_: s for id_, s in start.schemes.get(part, {}).items() if id_ in members}}
             if not only[part]:
                 continue
             recipe = Recipe(f"{source} alone", Arithmetic.INT8, start.engine, only)
-            self.harm[part, source] = max(0.0, self.bench.loss(recipe) - small)
+            self.harm[part, source] = max(0.0, self.bench.harm(recipe, part) - small[part])
             self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} lost")
         return sorted((group for group in found if group in self.harm), key=lambda group: -self.harm[group])
 

@@ -15,7 +15,7 @@ from converters.steps.canonical import Weights
 from converters.subject import Model
 from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.hardware import saturates
-from registry.spec.session import open_graph, openvino_name
+from registry.spec.session import Session, open_graph, openvino_name
 
 _KEPT = 4  # a search looks at a hundred candidates, each a quarter of the float model's bytes
 _SPARE_BIT = 63  # weights of 7 bits: OpenVINO adds pairs of products in int16 where there is no VNNI
@@ -32,7 +32,11 @@ class Candidate:
 
     def open(self, threads: int) -> Model:
         """Open every part."""
-        return {part: open_graph(self.directory, part, threads, exact_x86=self.exact_x86) for part in self.parts}
+        return {part: self.open_part(part, threads) for part in self.parts}
+
+    def open_part(self, part: str, threads: int) -> Session:
+        """Open one part."""
+        return open_graph(self.directory, part, threads, exact_x86=self.exact_x86)
 
     @property
     def size(self) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from converters.samples.prose import prose_sentences
-from converters.samples.text import calibration_texts, held_out_texts, own_texts
+from converters.samples.text import calibration_texts, held_out_texts, selection_texts
 
 
 def test_texts_are_repeatable_disjoint_and_of_all_lengths() -> None:
@@ -16,7 +14,10 @@ def test_texts_are_repeatable_disjoint_and_of_all_lengths() -> None:
     assert len(calibration.texts) == 256
     assert len(held_out.texts) == 576
     assert len(set(held_out.texts)) == 576
-    assert not set(calibration.texts) & set(held_out.texts)
+    selection = selection_texts(0, calibration)
+    assert len(selection.texts) > 500
+    sets = [set(texts.texts) for texts in (calibration, selection, held_out)]
+    assert not sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2]
     for texts in (calibration.texts, held_out.texts):
         lengths = [len(text.split()) for text in texts]
         assert min(lengths) < 8
@@ -30,9 +31,3 @@ def test_prose_is_told_from_code_and_tables() -> None:
     ]
     assert prose_sentences(">>> open(path)") == []
     assert prose_sentences("Parameters\n----------\nx : int") == []
-
-
-def test_an_owners_texts_are_read_without_repeats(tmp_path: Path) -> None:
-    path = tmp_path / "calibration.txt"
-    path.write_bytes("one\n\ntwo\none\nünï\n".encode() + b"\xff broken\n")
-    assert own_texts(path).texts == ("one", "two", "ünï", "\ufffd broken")
