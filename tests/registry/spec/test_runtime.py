@@ -38,7 +38,7 @@ def test_what_is_written_is_read_back(path: Path, settings: RuntimeSettings) -> 
 def test_the_same_settings_are_the_same_bytes(path: Path) -> None:
     settings = TensorRuntime(exact_x86=True)
     runtime.write(settings, path)
-    assert path.read_text() == '{\n "exact_x86": true,\n "task": "tensor"\n}\n'
+    assert path.read_text() == '{\n "exact_x86": true,\n "hardware_class": "",\n "task": "tensor"\n}\n'
 
 
 def test_a_task_without_a_runtime_is_an_error(path: Path) -> None:
