@@ -33,6 +33,8 @@ def main() -> None:
     for name in arguments.model or MODELS:
         certificate = _certificate(name, again=arguments.again)
         failed += _print(name, certificate)
+        if name == "piper":
+            _print_intelligibility(_RESULTS / name)
     if "minilm" in (arguments.model or MODELS):
         _print_rivals()
     print(f"\n{failed} bars do not hold" if failed else "\nall bars hold")
@@ -77,6 +79,16 @@ def _print(name: str, certificate: Certificate) -> int:
         mark = {True: "holds", False: "MISSED", None: ""}[line.holds]
         print(f"  {line.what:42} {line.measured:32} {line.bar:12} {mark}")
     return failed
+
+
+def _print_intelligibility(directory: Path) -> None:
+    from benchmarks.int8.intelligible import measure
+
+    found = measure(directory / "made" / "model")
+    print(
+        f"  of {found.said} words Whisper gets {found.wrong_float} wrong of the FP32 voice, {found.wrong_int8} of the "
+        f"INT8 voice; {found.changed} differ between the two"
+    )
 
 
 def _print_rivals() -> None:
