@@ -28,7 +28,7 @@ TASK = Task(
     units=(Unit("images", billed=True, meaning="pictures read"),),
     criteria=(
         # Without spaces, as PaddleOCR's own metric counts (RecMetric, ignore_space): PP-OCRv4 leaves most out of
-        # English and puts them elsewhere when a line is cut out a quarter of a pixel further left, in FP32 as well.
+        # English and puts them elsewhere when a line is cut out a little differently, in FP32 as well.
         Criterion(
             "character_error",
             "edit distance to the original's text ÷ its length, both without spaces",
