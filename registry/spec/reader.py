@@ -64,7 +64,7 @@ class Reader:
     def locate(self, image: Image) -> list[NDArray[np.float32]]:
         """The corners FP32 [4, 2] of each line in `image`, in its pixels and in reading order.
 
-        They are not rounded to whole pixels: rounding makes of a small difference in `det` a pixel, which recognition sees.
+        They are not rounded to whole pixels: rounding makes a pixel of a small difference, and recognition sees it.
         """
         pixels = page_input(image, self._settings.side)
         likely = self._run("det", pixels[None])[0, 0]
