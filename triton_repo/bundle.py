@@ -27,6 +27,17 @@ def bundle() -> tuple[tuple[str, bytes], ...]:
     return tuple((relative, path.read_bytes()) for relative, path in files)
 
 
+def write_code(version: Path) -> None:
+    """Write the bundle into the version directory of a model."""
+    for relative, content in bundle():
+        path = version / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    # Python would keep compiled code here, and Triton take that for a new version of the model: a file in the
+    # directory's place leaves it nowhere to write. For the modules below, model.py says so itself.
+    (version / "__pycache__").write_bytes(b"")
+
+
 @cache
 def runtime_hash() -> str:
     """SHA-256 (hexadecimal) of the bundle as this process would publish it: of every path, length and content."""

@@ -51,19 +51,14 @@ def render(config: ModelConfig) -> str:
 
 def parse(text: str) -> ModelConfig:
     """Read what `render` wrote. Raises ValueError for text that says anything a `ModelConfig` cannot."""
-    message = read_message(text)
+    try:
+        message = text_format.Parse(text, pb.ModelConfig())
+    except text_format.ParseError as error:
+        raise ValueError(f"not a model configuration: {error}") from error
     config = _from_message(message)
     if _to_message(config) != message:
         raise ValueError(f"the configuration of {message.name!r} has settings this package does not write")
     return config
-
-
-def read_message(text: str) -> pb.ModelConfig:
-    """The message that a `config.pbtxt` says. Raises ValueError for a text that is none."""
-    try:
-        return text_format.Parse(text, pb.ModelConfig())
-    except text_format.ParseError as error:
-        raise ValueError(f"not a model configuration: {error}") from error
 
 
 def inputs_of(tensors: Iterable[TensorSpec]) -> list[pb.ModelInput]:
@@ -74,11 +69,6 @@ def inputs_of(tensors: Iterable[TensorSpec]) -> list[pb.ModelInput]:
 def outputs_of(tensors: Iterable[TensorSpec]) -> list[pb.ModelOutput]:
     """Tensors as a configuration writes its outputs."""
     return [pb.ModelOutput(name=t.name, data_type=_code(t.datatype), dims=t.shape) for t in tensors]
-
-
-def tensors_of(messages: Iterable[pb.ModelInput | pb.ModelOutput]) -> tuple[TensorSpec, ...]:
-    """The inverse of `inputs_of` and of `outputs_of`."""
-    return tuple(TensorSpec(m.name, _datatype(m.data_type), tuple(m.dims)) for m in messages)
 
 
 def _to_message(config: ModelConfig) -> pb.ModelConfig:
@@ -103,12 +93,12 @@ def _to_message(config: ModelConfig) -> pb.ModelConfig:
 
 
 def _from_message(message: pb.ModelConfig) -> ModelConfig:
-    outputs = tensors_of(message.output)
+    outputs = _tensors(message.output)
     usage = bool(outputs) and outputs[-1] == USAGE
     batching = message.dynamic_batching
     return ModelConfig(
         name=message.name,
-        signature=Signature(tensors_of(message.input), outputs[:-1] if usage else outputs),
+        signature=Signature(_tensors(message.input), outputs[:-1] if usage else outputs),
         max_batch=message.max_batch_size,
         usage=usage,
         max_queue_delay_us=batching.max_queue_delay_microseconds,
@@ -117,6 +107,10 @@ def _from_message(message: pb.ModelConfig) -> ModelConfig:
         instances=message.instance_group[0].count if message.instance_group else 0,
         parameters={key: value.string_value for key, value in message.parameters.items()},
     )
+
+
+def _tensors(messages: Iterable[pb.ModelInput | pb.ModelOutput]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(m.name, _datatype(m.data_type), tuple(m.dims)) for m in messages)
 
 
 def _code(datatype: DataType) -> int:

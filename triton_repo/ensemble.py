@@ -9,13 +9,13 @@ A version's models have its name, and Triton version 1, so that nothing is share
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from registry.spec.signature import Signature, TensorSpec
-from triton_repo.config import USAGE, ModelConfig, inputs_of, outputs_of, read_message, tensors_of
+from triton_repo.config import USAGE, ModelConfig, inputs_of, outputs_of
 from triton_repo.plan_config import PlanConfig
 
 _PLATFORM = "ensemble"
@@ -39,13 +39,12 @@ class Step:
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """How Triton runs several models as one. `usage` adds the output `conch_usage`, which a step has to give."""
+    """How Triton runs several models as one. A step has to give `conch_usage`."""
 
     name: str
     signature: Signature
     max_batch: int
     steps: tuple[Step, ...]
-    usage: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,18 +73,16 @@ class Release:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What an operator may set: how long a batch waits for company, instances of each step, threads of one."""
+    """What an operator may set: how long a batch waits for company, instances of each step, and on which GPUs."""
 
     max_queue_delay_us: int = 0
     instances: int = 1
     gpus: tuple[int, ...] = ()
-    parameters: Mapping[str, str] = field(default_factory=lambda: {"threads": "1"})
 
 
-def release(name: str, public: Signature, plan: Plan, max_batch: int, tuning: Tuning | None = None) -> Release:
+def release(name: str, public: Signature, plan: Plan, max_batch: int, tuning: Tuning) -> Release:
     """The configurations of the version `name`, whose public signature is that of its form for the CPU."""
-    tuning = tuning or Tuning()
-    given = _unique((*plan.signature.inputs, *plan.carried))
+    given = tuple(dict.fromkeys((*plan.signature.inputs, *plan.carried)))
     front, core, back = (f"{name}__{stage}" for stage in (FRONT, CORE, BACK))
     buckets = ",".join(map(str, plan.buckets))
     return Release(
@@ -94,7 +91,7 @@ def release(name: str, public: Signature, plan: Plan, max_batch: int, tuning: Tu
             Signature(public.inputs, given),
             max_batch,
             instances=tuning.instances,
-            parameters={**tuning.parameters, STAGE: FRONT, BUCKETS: buckets},
+            parameters={STAGE: FRONT, BUCKETS: buckets},
         ),
         core=PlanConfig(
             core,
@@ -112,7 +109,7 @@ def release(name: str, public: Signature, plan: Plan, max_batch: int, tuning: Tu
             max_batch,
             usage=False,
             instances=tuning.instances,
-            parameters={**tuning.parameters, STAGE: BACK},
+            parameters={STAGE: BACK},
         ),
         ensemble=EnsembleConfig(
             name,
@@ -133,26 +130,6 @@ def render(config: EnsembleConfig) -> str:
     return text
 
 
-def parse(text: str) -> EnsembleConfig:
-    """Read what `render` wrote. Raises ValueError for text that says anything an `EnsembleConfig` cannot."""
-    message = read_message(text)
-    outputs = tensors_of(message.output)
-    usage = bool(outputs) and outputs[-1] == USAGE
-    config = EnsembleConfig(
-        name=message.name,
-        signature=Signature(tensors_of(message.input), outputs[:-1] if usage else outputs),
-        max_batch=message.max_batch_size,
-        steps=tuple(
-            Step(step.model_name, dict(step.input_map), dict(step.output_map))
-            for step in message.ensemble_scheduling.step
-        ),
-        usage=usage,
-    )
-    if _to_message(config) != message:
-        raise ValueError(f"the configuration of {message.name!r} has settings this package does not write")
-    return config
-
-
 def _to_message(config: EnsembleConfig) -> pb.ModelConfig:
     steps = [
         pb.ModelEnsembling.Step(
@@ -163,13 +140,12 @@ def _to_message(config: EnsembleConfig) -> pb.ModelConfig:
         )
         for step in config.steps
     ]
-    outputs = (*config.signature.outputs, USAGE) if config.usage else config.signature.outputs
     return pb.ModelConfig(
         name=config.name,
         platform=_PLATFORM,
         max_batch_size=config.max_batch,
         input=inputs_of(config.signature.inputs),
-        output=outputs_of(outputs),
+        output=outputs_of((*config.signature.outputs, USAGE)),
         ensemble_scheduling=pb.ModelEnsembling(step=steps),
     )
 
@@ -180,10 +156,6 @@ def _outside(tensors: tuple[TensorSpec, ...]) -> dict[str, str]:
 
 def _inside(tensors: tuple[TensorSpec, ...]) -> dict[str, str]:
     return {tensor.name: f"{_INSIDE}{tensor.name}" for tensor in tensors}
-
-
-def _unique(tensors: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    return tuple(dict.fromkeys(tensors))
 
 
 def _sorted(names: Mapping[str, str]) -> dict[str, str]:

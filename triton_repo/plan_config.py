@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from registry.spec.signature import Signature
-from triton_repo.config import inputs_of, outputs_of, read_message, tensors_of
+from triton_repo.config import inputs_of, outputs_of
 
 _PLATFORM, _BACKEND = "tensorrt_plan", "tensorrt"
 
@@ -36,25 +36,6 @@ def render(config: PlanConfig) -> str:
     """The text of `config.pbtxt`; equal configurations give equal bytes."""
     text: str = text_format.MessageToString(_to_message(config))
     return text
-
-
-def parse(text: str) -> PlanConfig:
-    """Read what `render` wrote. Raises ValueError for text that says anything a `PlanConfig` cannot."""
-    message = read_message(text)
-    group = message.instance_group[0] if message.instance_group else pb.ModelInstanceGroup()
-    config = PlanConfig(
-        name=message.name,
-        signature=Signature(tensors_of(message.input), tensors_of(message.output)),
-        max_batch=message.max_batch_size,
-        profiles=len(group.profile),
-        preferred_batch_sizes=tuple(message.dynamic_batching.preferred_batch_size),
-        max_queue_delay_us=message.dynamic_batching.max_queue_delay_microseconds,
-        instances=group.count,
-        gpus=tuple(group.gpus),
-    )
-    if _to_message(config) != message:
-        raise ValueError(f"the configuration of {message.name!r} has settings this package does not write")
-    return config
 
 
 def _to_message(config: PlanConfig) -> pb.ModelConfig:

@@ -7,16 +7,15 @@ model's files and the code that serves them (`bundle`).
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 
 from triton_repo import config as model_config
-from triton_repo.bundle import bundle, runtime_hash
+from triton_repo.bundle import runtime_hash, write_code
 from triton_repo.config import ModelConfig
 from triton_repo.errors import AlreadyPublished, Unpublishable
-from triton_repo.staging import remove_staged, staged
+from triton_repo.staging import make_durable, remove_staged, staged, sync
 
 __all__ = ["clean_staging", "publish", "runtime_hash", "withdraw"]
 
@@ -38,23 +37,18 @@ def publish(repository: Path, model_directory: Path, config: ModelConfig) -> Non
         version = stage / "1"
         version.mkdir()
         for source in sources:
-            _copy(source, version / source.name)
-        for relative, content in bundle():
-            path = version / relative
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content)
-        # Python would keep compiled code here, and Triton take that for a new version of the model: a file in the
-        # directory's place leaves it nowhere to write. For the modules below, model.py says so itself.
-        _write(version / "__pycache__", b"")
-        _write(stage / "config.pbtxt", model_config.render(config).encode())
-        _sync_tree(stage)
+            # A copy and not a hard link: a link made later would change the ctime that Triton takes for a modification.
+            shutil.copyfile(source, version / source.name)
+        write_code(version)
+        (stage / "config.pbtxt").write_text(model_config.render(config), encoding="utf-8")
+        make_durable(stage)
         try:
             stage.rename(target)
         except OSError as error:  # a non-empty directory is never replaced by a rename: somebody was first
             if target.exists():
                 raise AlreadyPublished(f"{config.name} is already in the repository") from error
             raise
-        _sync(repository)
+        sync(repository)
 
 
 def withdraw(repository: Path, name: str) -> None:
@@ -65,7 +59,7 @@ def withdraw(repository: Path, name: str) -> None:
             target.rename(stage / name)
         except FileNotFoundError:
             return
-        _sync(repository)
+        sync(repository)
 
 
 def clean_staging(repository: Path) -> None:
@@ -90,31 +84,3 @@ def _model_files(directory: Path) -> list[Path]:
     if not any(file.name == "runtime.json" for file in files):
         raise Unpublishable("the model directory has no runtime.json", "Publish what a conversion wrote.")
     return files
-
-
-def _copy(source: Path, target: Path) -> None:
-    # A copy and not a hard link: a link made later would change the ctime that Triton takes for a modification.
-    shutil.copyfile(source, target)
-    target.chmod(0o444)
-    _sync(target)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    path.chmod(0o444)
-    _sync(path)
-
-
-def _sync_tree(directory: Path) -> None:
-    for entry in directory.iterdir():
-        if entry.is_dir():
-            _sync_tree(entry)
-    _sync(directory)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,21 +5,18 @@ Killed on the way, it leaves models that nothing refers to, and the next publish
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from triton_repo import config as model_config
 from triton_repo import ensemble, plan_config
-from triton_repo.bundle import bundle
+from triton_repo.bundle import write_code
 from triton_repo.ensemble import Release
 from triton_repo.errors import AlreadyPublished, Unpublishable
 from triton_repo.publish import withdraw
-from triton_repo.staging import staged
+from triton_repo.staging import make_durable, staged, sync
 
 _STAGE_FILES = ("runtime.json", "tokenizer.json")
-_STAGE_MODEL = "triton_repo/runtime/stage_model.py"
 _PLAN = "model.plan"
 
 
@@ -43,10 +40,10 @@ def publish_ensemble(repository: Path, model_directory: Path, release: Release) 
         _write_stage(stage / release.back.name, model_directory, model_config.render(release.back))
         (stage / name / "1").mkdir(parents=True)  # an ensemble has a version and no file in it
         (stage / name / "config.pbtxt").write_text(ensemble.render(release.ensemble), encoding="utf-8")
-        _sync(stage)
+        make_durable(stage)
         for part in (*parts, name):
             (stage / part).rename(repository / part)
-        _sync_one(repository)
+        sync(repository)
 
 
 def withdraw_ensemble(repository: Path, release: Release) -> None:
@@ -61,17 +58,12 @@ def components(release: Release) -> tuple[str, str, str]:
 
 
 def _write_stage(directory: Path, model_directory: Path, config: str) -> None:
-    """A Python model with its data, its code, and the `model.py` of a stage."""
+    """A Python model with its data and its code."""
     version = directory / "1"
     version.mkdir(parents=True)
     for name in _STAGE_FILES:
         shutil.copyfile(model_directory / name, version / name)
-    code = dict(bundle())
-    for relative, content in {**code, "model.py": code[_STAGE_MODEL]}.items():
-        path = version / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    (version / "__pycache__").write_bytes(b"")  # Python would write there, and Triton take that for a new version
+    write_code(version)
     (directory / "config.pbtxt").write_text(config, encoding="utf-8")
 
 
@@ -79,27 +71,3 @@ def _write_plan(directory: Path, plan: Path, config: str) -> None:
     (directory / "1").mkdir(parents=True)
     shutil.copyfile(plan, directory / "1" / _PLAN)
     (directory / "config.pbtxt").write_text(config, encoding="utf-8")
-
-
-def _sync(directory: Path) -> None:
-    """Make everything below `directory` durable and its files read-only."""
-    for path in _below(directory):
-        if path.is_file():
-            path.chmod(0o444)
-        _sync_one(path)
-    _sync_one(directory)
-
-
-def _below(directory: Path) -> Iterator[Path]:
-    for path in directory.iterdir():
-        if path.is_dir():
-            yield from _below(path)
-        yield path
-
-
-def _sync_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

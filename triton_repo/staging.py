@@ -52,6 +52,26 @@ def remove_staged(repository: Path) -> None:
             os.close(lock)
 
 
+def make_durable(directory: Path) -> None:
+    """Make everything below `directory` durable and its files read-only."""
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            make_durable(entry)
+        else:
+            entry.chmod(0o444)
+            sync(entry)
+    sync(directory)
+
+
+def sync(path: Path) -> None:
+    """Make one file's content, or one directory's entries, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _area(repository: Path) -> Path:
     return repository.parent / f".{repository.name}-staging"
 

@@ -7,14 +7,11 @@ graph runs in ONNX Runtime, under the same name and signature, so that all aroun
 import asyncio
 import dataclasses
 import random
-import string
 from pathlib import Path
 
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from hypothesis import given
-from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2 as pb
 
 from registry.spec import runtime
@@ -24,13 +21,11 @@ from registry.spec.signature import DataType, Signature, TensorSpec
 from tests.triton_repo import graphs
 from tests.triton_repo.calls import Answer, call
 from tests.triton_repo.server import Server
-from tests.triton_repo.test_config import NAMES, SIGNATURES
 from triton_repo import ensemble, plan_config
 from triton_repo.config import ModelConfig
 from triton_repo.config import render as render_model
-from triton_repo.ensemble import EnsembleConfig, Plan, Release, Step, Tuning, release
+from triton_repo.ensemble import Plan, Release, Tuning, release
 from triton_repo.errors import AlreadyPublished, LoadFailed, TritonRepoError, Unpublishable
-from triton_repo.plan_config import PlanConfig
 from triton_repo.publish import publish, withdraw
 from triton_repo.publish_ensemble import components, publish_ensemble, withdraw_ensemble
 from triton_repo.runtime.embedding_stages import EmbeddingFront
@@ -43,51 +38,9 @@ GRAPH = Signature(
 BUCKETS = (4, 8, graphs.MAX_TOKENS)
 PLAN = Plan(GRAPH, BUCKETS, preferred_batch=8, carried=(MASK,))
 
-PLAN_CONFIGS = st.builds(
-    PlanConfig,
-    name=NAMES,
-    signature=SIGNATURES,
-    max_batch=st.integers(1, 4096),
-    profiles=st.integers(1, 16),
-    preferred_batch_sizes=st.lists(st.integers(1, 64), max_size=3).map(tuple),
-    max_queue_delay_us=st.integers(0, 10**6),
-    instances=st.integers(1, 8),
-    gpus=st.lists(st.integers(0, 7), max_size=3).map(tuple),
-)
-MAPS = st.dictionaries(st.text(string.ascii_letters, min_size=1), st.text(string.ascii_letters, min_size=1), max_size=3)
-ENSEMBLES = st.builds(
-    EnsembleConfig,
-    name=NAMES,
-    signature=SIGNATURES,
-    max_batch=st.integers(1, 4096),
-    steps=st.lists(st.builds(Step, NAMES, MAPS, MAPS), min_size=1, max_size=4).map(tuple),
-    usage=st.booleans(),
-)
-
 
 def release_of(name: str) -> Release:
-    return release(name, graphs.EMBEDDING, PLAN, max_batch=32, tuning=Tuning(max_queue_delay_us=500))
-
-
-@given(PLAN_CONFIGS)
-def test_the_configuration_of_a_plan_is_read_back(config: PlanConfig) -> None:
-    assert plan_config.parse(plan_config.render(config)) == config
-
-
-@given(ENSEMBLES)
-def test_the_configuration_of_an_ensemble_is_read_back(config: EnsembleConfig) -> None:
-    assert ensemble.parse(ensemble.render(config)) == config
-    assert ensemble.render(config) == ensemble.render(ensemble.parse(ensemble.render(config)))
-
-
-def test_settings_that_are_not_ours_are_not_dropped_silently() -> None:
-    made = release_of("m")
-    with pytest.raises(ValueError, match="does not write"):
-        plan_config.parse(plan_config.render(made.core).replace("KIND_GPU", "KIND_CPU"))
-    with pytest.raises(ValueError, match="does not write"):
-        ensemble.parse(ensemble.render(made.ensemble).replace("model_version: 1", "model_version: 2"))
-    with pytest.raises(ValueError, match="does not write"):
-        ensemble.parse(render_model(ModelConfig("m", graphs.EMBEDDING, 8)))
+    return release(name, graphs.EMBEDDING, PLAN, 32, Tuning(max_queue_delay_us=500, instances=2, gpus=(1,)))
 
 
 def test_the_public_side_is_that_of_the_form_for_the_cpu() -> None:
@@ -108,7 +61,9 @@ def test_the_core_has_a_profile_for_each_length() -> None:
     (group,) = message.instance_group
     assert group.kind == pb.ModelInstanceGroup.KIND_GPU
     assert list(group.profile) == ["0", "1", "2"]
+    assert (group.count, list(group.gpus)) == (2, [1])
     assert list(message.dynamic_batching.preferred_batch_size) == [8]
+    assert message.dynamic_batching.max_queue_delay_microseconds == 500
     assert [list(tensor.dims) for tensor in message.input] == [[-1], [-1]]
 
 
@@ -262,7 +217,7 @@ def test_the_ensemble_is_published_whole_and_withdrawn_whole(tmp_path: Path) -> 
     publish_ensemble(repository, write_model(tmp_path / "model"), made)
     assert sorted(path.name for path in repository.iterdir()) == ["gpu", "gpu__back", "gpu__core", "gpu__front"]
     assert (repository / "gpu__core" / "1" / "model.plan").read_bytes() == b"no plan"
-    assert "StageServer" in (repository / "gpu__front" / "1" / "model.py").read_text()
+    assert (repository / "gpu__front" / "1" / "model.py").stat().st_mode & 0o777 == 0o444
     assert {name for name in files(repository) if name.startswith("gpu/")} == {"gpu/1", "gpu/config.pbtxt"}
     with pytest.raises(AlreadyPublished):
         publish_ensemble(repository, tmp_path / "model", made)

@@ -40,7 +40,7 @@ def test_the_published_code_needs_no_installation_of_ours(repository: Path, affi
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import registry.spec.embedder, registry.spec.runtime, registry.spec.task, triton_repo.runtime.adapter\n"
-        "import triton_repo.runtime.embedding, triton_repo.runtime.tensor, triton_repo.runtime.shared_memory\n"
+        "import triton_repo.runtime.embedding_stages, triton_repo.runtime.tensor, triton_repo.runtime.shared_memory\n"
         "ours = [m for n, m in sys.modules.items() if n.partition('.')[0] in ('registry', 'triton_repo')]\n"
         "assert all(m.__file__.startswith(sys.argv[1]) for m in ours), ours\n"
         "heavy = {'onnxruntime', 'tokenizers', 'pydantic', 'tritonclient'} & set(sys.modules)\n"

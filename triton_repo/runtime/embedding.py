@@ -21,13 +21,21 @@ class EmbeddingAdapter:
         self._embedder.embed(["warm-up"])
 
     def accept(self, inputs: Tensors) -> list[str]:
-        """The request's texts; UTF-8 is demanded, not repaired, because a repaired text is another text."""
-        try:
-            return [str(text, "utf-8") for text in inputs["text"].ravel()]
-        except UnicodeDecodeError as error:
-            raise InvalidRows(f"a text is not UTF-8: {error.reason} at byte {error.start}") from error
+        """The request's texts."""
+        return texts(inputs)
 
     def run(self, accepted: list[list[str]]) -> Tensors:
         """Embed the texts of all requests together, so that length sorting and padding see the whole batch."""
         vectors, usage = self._embedder.embed(list(chain.from_iterable(accepted)))
         return {"embedding": vectors, USAGE_OUTPUT: usage}
+
+
+def texts(inputs: Tensors) -> list[str]:
+    """A request's texts; UTF-8 is demanded, not repaired, because a repaired text is another text.
+
+    Raises InvalidRows for one that is not UTF-8.
+    """
+    try:
+        return [str(text, "utf-8") for text in inputs["text"].ravel()]
+    except UnicodeDecodeError as error:
+        raise InvalidRows(f"a text is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -14,7 +14,8 @@ from registry.spec.embedding import normalize, pool
 from registry.spec.runtime import EmbeddingRuntime
 from registry.spec.task import USAGE_OUTPUT
 from registry.spec.text import TextEncoder, Tokens, pad
-from triton_repo.runtime.adapter import InvalidRows, Tensors
+from triton_repo.runtime.adapter import Tensors
+from triton_repo.runtime.embedding import texts
 
 MASK = "attention_mask"
 """What the back needs of the front: under it a text's token vectors are pooled."""
@@ -35,7 +36,7 @@ class EmbeddingFront:
 
     def run(self, inputs: Tensors) -> Tensors:
         """One request. Raises InvalidRows for a text that is not UTF-8."""
-        tokens = self._encoder.encode(_texts(inputs["text"]))
+        tokens = self._encoder.encode(texts(inputs))
         ids, mask = self._padded(tokens)
         given = {"input_ids": ids, MASK: mask, "token_type_ids": np.zeros_like(ids)}
         usage = np.array([[len(t.ids), t.truncated] for t in tokens], dtype=np.int64)
@@ -57,10 +58,3 @@ class EmbeddingBack:
         """One request."""
         vectors = pool(inputs[self._settings.output], inputs[MASK], self._settings.pooling)
         return {"embedding": normalize(vectors) if self._settings.normalize else vectors}
-
-
-def _texts(rows: NDArray[np.object_]) -> list[str]:
-    try:
-        return [str(text, "utf-8") for text in rows.ravel()]
-    except UnicodeDecodeError as error:
-        raise InvalidRows(f"a text is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -1,7 +1,8 @@
-"""The model Triton loads: it finds the code published beside it and hands every dynamic batch to `serve`."""
+"""The model Triton loads: it finds the code published beside it and hands every dynamic batch to a server."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ class TritonPythonModel:
     """What the Python backend calls, by Triton's fixed name and methods."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Open the model. What is raised here is the reason Triton gives for a failed load."""
+        """Open a model, or a stage around a plan. What is raised here is Triton's reason for a failed load."""
         directory = Path(__file__).parent
         sys.dont_write_bytecode = True
         # The code certified with this model comes before whatever version of it the environment has installed.
         sys.path.insert(0, str(directory))
         from triton_repo.runtime.serve import Server
+        from triton_repo.runtime.stages import StageServer
 
-        self._server = Server(directory, args["model_config"])
+        config = json.loads(args["model_config"])
+        server: type[Server | StageServer] = StageServer if "stage" in config["parameters"] else Server
+        self._server = server(directory, config)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer one dynamic batch: one response per request, in their order."""

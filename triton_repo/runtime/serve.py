@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,11 +22,10 @@ from triton_repo.runtime.tensor import TensorAdapter
 class Server:
     """One instance of one published model."""
 
-    def __init__(self, directory: Path, config: str) -> None:
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
         keep_private()
-        parsed = json.loads(config)
-        threads = int(parsed["parameters"]["threads"]["string_value"])
-        outputs = [output["name"] for output in parsed["output"] if output["name"] != USAGE_OUTPUT]
+        threads = int(config["parameters"]["threads"]["string_value"])
+        outputs = [output["name"] for output in config["output"] if output["name"] != USAGE_OUTPUT]
         self._adapter = open_adapter(directory, threads, outputs)
 
     def answer(self, requests: list[Any]) -> list[Any]:
@@ -39,13 +37,13 @@ class Server:
             try:
                 accepted.append(self._adapter.accept(inputs))
             except InvalidRows as error:
-                responses[position] = _refusal(error)
+                responses[position] = refusal(error)
                 continue
             positions.append(position)
             rows.append(len(next(iter(inputs.values()))))
         if accepted:
-            for position, response in zip(positions, self._run(accepted, rows), strict=True):
-                responses[position] = response
+            for position, answer in zip(positions, self._run(accepted, rows), strict=True):
+                responses[position] = answer
         return responses
 
     def _run(self, accepted: list[Any], rows: list[int]) -> list[Any]:
@@ -53,11 +51,11 @@ class Server:
             outputs = self._adapter.run(accepted)
         except Exception as error:  # whatever the engine raises is reported to the requests that caused it
             if len(accepted) == 1:
-                return [_refusal(error)]
+                return [refusal(error)]
             # One of them spoils the batch; alone, it spoils only its own answer.
             return [self._run([one], [count])[0] for one, count in zip(accepted, rows, strict=True)]
         bounds = pairwise(np.cumsum([0, *rows]).tolist())
-        return [_response({name: array[start:end] for name, array in outputs.items()}) for start, end in bounds]
+        return [response({name: array[start:end] for name, array in outputs.items()}) for start, end in bounds]
 
 
 def open_adapter(directory: Path, threads: int, outputs: Sequence[str]) -> Adapter:
@@ -78,10 +76,12 @@ def _check_class(certified: str) -> None:
         )
 
 
-def _response(outputs: Tensors) -> Any:
+def response(outputs: Tensors) -> Any:
+    """What a request is answered with."""
     return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
 
 
-def _refusal(error: Exception) -> Any:
+def refusal(error: Exception) -> Any:
+    """What a request is answered with that failed."""
     code = pb_utils.TritonError.INVALID_ARG if isinstance(error, InvalidRows) else pb_utils.TritonError.INTERNAL
     return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), code))

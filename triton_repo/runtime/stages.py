@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
-
-import triton_python_backend_utils as pb_utils
 
 from registry.spec import runtime
 from triton_repo.runtime.adapter import InvalidRows, Tensors
 from triton_repo.runtime.embedding_stages import EmbeddingBack, EmbeddingFront
+from triton_repo.runtime.serve import refusal, response
 from triton_repo.runtime.shared_memory import keep_private
 
 
@@ -24,9 +22,9 @@ class Stage(Protocol):
 class StageServer:
     """One instance of a front or a back, as its configuration's parameters say."""
 
-    def __init__(self, directory: Path, config: str) -> None:
+    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
         keep_private()
-        parameters = {key: value["string_value"] for key, value in json.loads(config)["parameters"].items()}
+        parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
         self._stage = open_stage(directory, parameters)
 
     def answer(self, requests: list[Any]) -> list[Any]:
@@ -35,10 +33,9 @@ class StageServer:
 
     def _one(self, inputs: Tensors) -> Any:
         try:
-            outputs = self._stage.run(inputs)
+            return response(self._stage.run(inputs))
         except InvalidRows as error:
-            return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG))
-        return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+            return refusal(error)
 
 
 def open_stage(directory: Path, parameters: dict[str, str]) -> Stage:
