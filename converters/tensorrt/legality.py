@@ -18,7 +18,7 @@ from converters.steps import lint
 from converters.tensorrt import inspect_engine
 from converters.tensorrt.build import GIBIBYTE, Options, build
 from converters.tensorrt.float16 import Half, to_half
-from converters.tensorrt.profiles import Bucket, Profile, Span, batch, dynamic_dimensions, profiles
+from converters.tensorrt.profiles import Profile, Span, batch, dynamic_dimensions, profiles
 from registry.spec.certificate import Lowering, Operators
 
 CAPABILITIES = ("SM86", "SM89")
@@ -32,14 +32,12 @@ def examine(
     canonical: onnx.ModelProto,
     scratch: Path,
     magnitudes: Mapping[str, float] | None = None,
-    buckets: Sequence[Bucket] | None = None,
-    threads: int = 1,
 ) -> list[Lowering]:
     """The canonical file cast to FP16, held against the rules, and compiled where TensorRT-RTX is installed.
 
-    `magnitudes` is of `converters.tensorrt.magnitudes`, `buckets` of `converters.tensorrt.profiles`; `scratch` is a
-    directory for the cast file. Raises CanonicalInvalid or ConversionFailed for a graph that TensorRT would not take,
-    and ValueError where a type cannot be inferred or buckets do not fit.
+    `magnitudes` is of `converters.tensorrt.magnitudes`; `scratch` is a directory for the cast file. Raises
+    CanonicalInvalid or ConversionFailed for a graph that TensorRT would not take, and ValueError where a type cannot be
+    inferred.
     """
     lint.check(canonical)
     half = to_half(canonical, magnitudes)
@@ -49,40 +47,26 @@ def examine(
     try:
         if importlib.util.find_spec("tensorrt_rtx") is None:
             return [_by_rules_alone(path)]
-        made = check(path, buckets=buckets, threads=threads)
+        made = check(path)
     finally:
         path.unlink()
     return [lowering.model_copy(update={"detail": f"{_cast(half)} {lowering.detail}"}) for lowering in made]
 
 
-def check(
-    model: bytes | Path,
-    capabilities: Sequence[str] = CAPABILITIES,
-    threads: int = 1,
-    buckets: Sequence[Bucket] | None = None,
-    scratch: Path | None = None,
-) -> list[Lowering]:
-    """Compile an ONNX file for each of `capabilities` with TensorRT-RTX, and keep nothing of it but the words.
+def check(model: Path) -> list[Lowering]:
+    """Compile an ONNX file for each of `CAPABILITIES` with TensorRT-RTX, and keep nothing of it but the words.
 
-    Without `buckets` every dimension that varies goes from 32 to 128. Bytes are written to `scratch` first. Raises
-    ConversionFailed where TensorRT-RTX refuses the graph, and ModuleNotFoundError where it is not installed.
+    Every dimension that varies goes from 32 to 128. Raises ConversionFailed where TensorRT-RTX refuses the graph, and
+    ModuleNotFoundError where it is not installed.
     """
-    if isinstance(model, bytes):
-        assert scratch is not None, "bytes need a directory to be parsed from"
-        path = scratch / "checked.onnx"
-        path.write_bytes(model)
-        try:
-            return check(path, capabilities, threads, buckets)
-        finally:
-            path.unlink()
-    shapes = _profiles(model, buckets)
+    shapes = _profiles(model)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    return [_compiled(model, capability, shapes, threads, digest) for capability in capabilities]
+    return [_compiled(model, capability, shapes, digest) for capability in CAPABILITIES]
 
 
-def _compiled(model: Path, capability: str, shapes: Sequence[Profile], threads: int, digest: str) -> Lowering:
+def _compiled(model: Path, capability: str, shapes: Sequence[Profile], digest: str) -> Lowering:
     api = importlib.import_module("tensorrt_rtx")
-    options = Options(profiles=shapes, workspace_bytes=GIBIBYTE, threads=threads, compute_capabilities=(capability,))
+    options = Options(profiles=shapes, workspace_bytes=GIBIBYTE, threads=1, compute_capabilities=(capability,))
     built = build(api, model, options)
     operators = inspect_engine.of_listing(built.listing)
     return Lowering(
@@ -90,17 +74,16 @@ def _compiled(model: Path, capability: str, shapes: Sequence[Profile], threads: 
         status="checked, not built",
         detail=(
             f"Parsed and compiled by TensorRT-RTX {built.version} for {capability} as a check of legality, not run; "
-            f"no plan for TensorRT was built. {_counted(operators, len(shapes))}"
+            f"no plan for TensorRT was built. {_counted(operators)}"
         ),
         sha256=digest,
     )
 
 
-def _counted(operators: Operators, profiles: int) -> str:
+def _counted(operators: Operators) -> str:
     """What the compiler chose, as an intention: kernels are only timed where the GPU is."""
     quantized, floating = sum(operators.quantized.values()), sum(operators.floating.values())
-    over = f", counted in each of {profiles} profiles" if profiles > 1 else ""
-    return f"Its compiler chose INT8 for {quantized} of {quantized + floating} products and convolutions{over}."
+    return f"Its compiler chose INT8 for {quantized} of {quantized + floating} products and convolutions."
 
 
 def _cast(half: Half) -> str:
@@ -117,8 +100,6 @@ def _by_rules_alone(path: Path) -> Lowering:
     )
 
 
-def _profiles(model: Path, buckets: Sequence[Bucket] | None) -> tuple[Profile, ...]:
+def _profiles(model: Path) -> tuple[Profile, ...]:
     graph = onnx.load(model, load_external_data=False)
-    if buckets is None:
-        buckets = (dict.fromkeys(dynamic_dimensions(graph), _ANY_SIZE),)
-    return profiles(graph, batch(_ROWS), buckets)
+    return profiles(graph, batch(_ROWS), (dict.fromkeys(dynamic_dimensions(graph), _ANY_SIZE),))
