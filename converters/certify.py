@@ -95,9 +95,9 @@ class _Certification:
     def run(self) -> Certified:
         """Examine the finalists in turn; the last is float, and to that there is only one objection."""
         examined = None
-        for recipe in self._finalists():
+        for earlier, recipe in enumerate(self._finalists()):
             self._job.reporter.step("finalist", f"judging {recipe.name} on held-out data", None)
-            examined = self._examine(recipe)
+            examined = self._examine(recipe, accuracy.confidence_after(earlier))
             if examined.objection is None:
                 break
             self._notes.append(f"{_sentence(recipe)}: {examined.objection}")
@@ -153,8 +153,8 @@ class _Certification:
             return "no INT8 candidate was within the accuracy budget when the time limit was reached"
         return "no INT8 candidate keeps the accuracy budget, however many layers are left in float"
 
-    def _examine(self, recipe: Recipe) -> _Examined:
-        judgement = self._bench.judge(recipe, Split.HELD_OUT)
+    def _examine(self, recipe: Recipe, confidence: float) -> _Examined:
+        judgement = self._bench.judge(recipe, Split.HELD_OUT, confidence)
         candidate = self._workshop.make(recipe)
         operators = audit.audit(
             candidate.directory,

@@ -25,7 +25,8 @@ def failing(metrics: Sequence[Metric]) -> str:
 
 
 def _shortfall(metric: Metric) -> str:
-    measured = f"{metric.name} is {metric.value:.4f} (95 % interval {metric.low:.4f} to {metric.high:.4f})"
+    percent = f"{100 * metric.confidence:.4g} %"
+    measured = f"{metric.name} is {metric.value:.4f} ({percent} interval {metric.low:.4f} to {metric.high:.4f})"
     if metric.minimum is not None:
         return f"{measured}, {metric.minimum - metric.low:.4f} below the minimum {metric.minimum:g}"
     assert metric.maximum is not None, "a metric without a bound passes"
@@ -79,14 +80,15 @@ def certified(arithmetic: Arithmetic, latency: Sequence[Latency], size: Size | N
     assert size is not None, "a quantized candidate has a size"
     agrees = "agrees with the FP32 original within the accuracy budget"
     saves = f"it takes {ratios(latency)} of float's time and {_share(size):.2f} of its bytes"
-    if arithmetic is Arithmetic.INT8:
-        return Decision("certified", arithmetic, f"INT8 {agrees} and is faster: {saves}.")
     what = {
+        Arithmetic.INT8: "INT8",
         Arithmetic.INT8_DYNAMIC: "Dynamic INT8",
         Arithmetic.INT8_WEIGHTS: "Float arithmetic on INT8 weights",
         Arithmetic.INT4_WEIGHTS: "Float arithmetic on INT4 weights",
     }[arithmetic]
-    return Decision("certified", arithmetic, f"{what} {agrees}: {saves}. It is published{before}.")
+    faster = " and is faster" if arithmetic is Arithmetic.INT8 else ""
+    why = f" It is published{before}." if notes else ""
+    return Decision("certified", arithmetic, f"{what} {agrees}{faster}: {saves}.{why}")
 
 
 def rejected(arithmetic: Arithmetic, why: str) -> Decision:

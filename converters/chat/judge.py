@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from converters.steps import accuracy
+from converters.steps.bootstrap import CONFIDENCE
 from converters.subject import Figure
 from registry.spec.certificate import Metric
 from registry.spec.chat import TASK, Reading, compare
@@ -26,12 +27,14 @@ def figures(reference: Sequence[Reading], candidate: Sequence[Reading]) -> list[
     ]
 
 
-def metrics(found: Sequence[Figure], limits: Mapping[str, float], seed: int) -> list[Metric]:
+def metrics(
+    found: Sequence[Figure], limits: Mapping[str, float], seed: int, confidence: float = CONFIDENCE
+) -> list[Metric]:
     """The metrics of `figures`, within `limits` by name; texts are resampled, and exp is taken of their mean."""
     logarithms = {**limits, **({_PERPLEXITY: math.log(limits[_PERPLEXITY])} if _PERPLEXITY in limits else {})}
     return [
         _exponential(metric) if metric.name == _PERPLEXITY else metric
-        for metric in accuracy.metrics(found, TASK.criteria, logarithms, seed)
+        for metric in accuracy.metrics(found, TASK.criteria, logarithms, seed, confidence)
     ]
 
 

@@ -16,6 +16,7 @@ from converters.search.recipe import Recipe
 from converters.search.workshop import Workshop
 from converters.steps import accuracy, latency
 from converters.steps.accuracy import Bounds
+from converters.steps.bootstrap import CONFIDENCE
 from converters.steps.run import REFUSALS, EngineRefused, run
 from converters.subject import Model, OwnLoss, Sample, Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point
@@ -76,10 +77,10 @@ class Bench:
         """The loss of one part, for a recipe that changes no other: with three parts in a third of the time."""
         return self._journal.once(f"harm {part} {recipe.key}", float, lambda: self._harm(recipe, part))
 
-    def judge(self, recipe: Recipe, split: Split) -> Judgement:
-        """The task's figures, paired against the original."""
+    def judge(self, recipe: Recipe, split: Split, confidence: float = CONFIDENCE) -> Judgement:
+        """The task's figures, paired against the original, with intervals of `confidence`."""
         metrics: list[Metric] = self._journal.once(
-            f"judge {split} {recipe.key}", list[Metric], lambda: self._judge(recipe, split)
+            f"judge {split} {confidence} {recipe.key}", list[Metric], lambda: self._judge(recipe, split, confidence)
         )
         return Judgement(metrics, accuracy.budget_used(metrics, self._criteria))
 
@@ -157,9 +158,9 @@ class Bench:
     def _outputs(model: Model, samples: Sequence[Sample]) -> list[list[NDArray[Any]]]:
         return [run(model[sample.part], None, sample.feeds) for sample in samples]
 
-    def _judge(self, recipe: Recipe, split: Split) -> list[Metric]:
+    def _judge(self, recipe: Recipe, split: Split, confidence: float) -> list[Metric]:
         figures = self._subject.judge(self._workshop.make(recipe).open(self._threads), split)
-        return accuracy.metrics(figures, self._criteria, self._limits, self._seed)
+        return accuracy.metrics(figures, self._criteria, self._limits, self._seed, confidence)
 
     def _latency(self, recipe: Recipe, quick: bool) -> list[Latency]:
         candidate = self._workshop.make(recipe).open(1)

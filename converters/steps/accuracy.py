@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from converters.errors import SourceInvalid
-from converters.steps.bootstrap import weighted_interval
+from converters.steps.bootstrap import CONFIDENCE, weighted_interval
 from converters.subject import Figure
 from registry.spec.certificate import Metric
 from registry.spec.task import Criterion, Task
@@ -31,18 +31,36 @@ def bounds(task: Task, budget: Mapping[str, float]) -> dict[str, float]:
     return {**defaults, **budget}
 
 
-def metrics(figures: Sequence[Figure], criteria: Sequence[Criterion], limits: Bounds, seed: int) -> list[Metric]:
+def confidence_after(earlier: int) -> float:
+    """What is asked of a candidate when `earlier` others have been judged on the same held-out data.
+
+    Whoever tries often enough passes once by chance. Each interval may miss half as often as the one before it, so
+    that all of them together miss a bound at most twice as often as the first (Bonferroni's inequality).
+    """
+    return 1 - (1 - CONFIDENCE) * 0.5**earlier
+
+
+def metrics(
+    figures: Sequence[Figure],
+    criteria: Sequence[Criterion],
+    limits: Bounds,
+    seed: int,
+    confidence: float = CONFIDENCE,
+) -> list[Metric]:
     """Each figure as the certificate has it, in the order of the task's criteria."""
     by_name = {figure.name: figure for figure in figures}
-    return [_metric(by_name[criterion.name], criterion, limits.get(criterion.name), seed) for criterion in criteria]
+    return [
+        _metric(by_name[criterion.name], criterion, limits.get(criterion.name), seed, confidence)
+        for criterion in criteria
+    ]
 
 
-def _metric(figure: Figure, criterion: Criterion, bound: float | None, seed: int) -> Metric:
-    """The weighted mean over the samples; its 95 % interval is the percentiles of 1,000 resamples of them."""
+def _metric(figure: Figure, criterion: Criterion, bound: float | None, seed: int, confidence: float) -> Metric:
+    """The weighted mean over the samples; its interval is percentiles of resamples of them."""
     values = np.asarray(figure.values, dtype=np.float64)
     weights = np.ones_like(values) if figure.weights is None else np.asarray(figure.weights, dtype=np.float64)
     value = float((values * weights).sum() / weights.sum())
-    low, high = weighted_interval(values, weights, seed)
+    low, high = weighted_interval(values, weights, seed, confidence)
     higher = criterion.higher_is_better
     passed = bound is None or (low >= bound if higher else high <= bound)
     return Metric(
@@ -50,6 +68,7 @@ def _metric(figure: Figure, criterion: Criterion, bound: float | None, seed: int
         value=value,
         low=low,
         high=high,
+        confidence=confidence,
         minimum=bound if higher else None,
         maximum=None if higher else bound,
         passed=bool(passed),

@@ -25,6 +25,7 @@ from converters.errors import SourceInvalid
 from converters.samples.conversations import CALIBRATION, conversations
 from converters.samples.text import Texts
 from converters.steps import accuracy
+from converters.steps.bootstrap import CONFIDENCE
 from converters.subject import Figure, Split
 from registry.spec.certificate import Arithmetic, Data, Engine, Latency, Metric, Point, Size
 from registry.spec.chat import TASK, Reading
@@ -122,7 +123,9 @@ class _Conversion:
             found.append(self._try(recipe, moments))
         shutil.rmtree(self._work / "moments")
         self._report("accuracy", "judging the best on held-out texts", 0.75)
-        int8, int4 = (self._best([t for t in found if t.recipe.arithmetic is kind]) for kind in (_INT8, _INT4))
+        int8 = self._best([trial for trial in found if trial.recipe.arithmetic is _INT8], earlier=0)
+        failed = 0 if int8.passed else _FINALISTS
+        int4 = self._best([trial for trial in found if trial.recipe.arithmetic is _INT4], earlier=failed)
         names = {int8.name, int4.name}
         return ChatConverted(
             floating=self._floating,
@@ -147,23 +150,26 @@ class _Conversion:
         latency = generation.measure(self._floating, directory, self._settings.seed, pairs=_TRIAL_PAIRS)
         return _Trial(recipe, directory, self._metrics(figures), latency[0].ratio)
 
-    def _best(self, trials: list[_Trial]) -> Variant:
-        """The first in order that also passes on held-out texts, of two at most; the first of all where none does."""
+    def _best(self, trials: list[_Trial], earlier: int) -> Variant:
+        """The first in order that also passes on held-out texts, of two at most; the first of all where none does.
+
+        `earlier` is how many others have been judged on those texts, and failed.
+        """
         variants = []
-        for trial in sorted(trials, key=_order)[:_FINALISTS]:
-            variants.append(self._variant(trial))
+        for number, trial in enumerate(sorted(trials, key=_order)[:_FINALISTS], earlier):
+            variants.append(self._variant(trial, accuracy.confidence_after(number)))
             if variants[-1].passed:
                 return variants[-1]
         return variants[0]
 
-    def _variant(self, trial: _Trial) -> Variant:
+    def _variant(self, trial: _Trial, confidence: float) -> Variant:
         figures = self._figures(trial.directory, Split.HELD_OUT)
         return Variant(
             name=trial.recipe.name,
             arithmetic=trial.recipe.arithmetic,
             directory=trial.directory,
             figures=figures,
-            accuracy=self._metrics(figures),
+            accuracy=self._metrics(figures, confidence),
             latency=generation.measure(self._floating, trial.directory, self._settings.seed),
             size=Size(float_bytes=_size(self._floating), quantized_bytes=_size(trial.directory)),
         )
@@ -176,8 +182,8 @@ class _Conversion:
     def _read(self, directory: Path, split: Split) -> list[Reading]:
         return Decoder(directory, self._settings.threads).read(self._tokens[split])
 
-    def _metrics(self, figures: list[Figure]) -> list[Metric]:
-        return judge.metrics(figures, self._limits, self._settings.seed)
+    def _metrics(self, figures: list[Figure], confidence: float = CONFIDENCE) -> list[Metric]:
+        return judge.metrics(figures, self._limits, self._settings.seed, confidence)
 
     def _point(self, trial: _Trial, *, chosen: bool) -> Point:
         return Point(

@@ -19,6 +19,7 @@ from converters.progress import Reporter
 from converters.sources.ctranslate2_directory import MODEL, VOCABULARIES
 from converters.sources.ctranslate2_model import read_variables, write_variables
 from converters.steps import accuracy, latency
+from converters.steps.bootstrap import CONFIDENCE
 from converters.subject import Split
 from converters.tasks.int8_rows import float_bytes, quantized
 from converters.tasks.transcription import PART, TOKENIZER, TranscriptionSubject, opened
@@ -78,8 +79,8 @@ def convert(
     """
     climb = _Climb(source, scratch, subject, limits, reporter, seed, threads)
     notes: list[str] = []
-    for rung in ladder:
-        examined = climb.examine(rung)
+    for earlier, rung in enumerate(ladder):
+        examined = climb.examine(rung, accuracy.confidence_after(earlier))
         if examined.objection is None:
             break
         notes.append(f"{rung.name}: {examined.objection}")
@@ -122,8 +123,8 @@ class _Climb:
     threads: int
     points: dict[Rung, Point] = field(default_factory=dict)
 
-    def examine(self, rung: Rung) -> _Examined:
-        """Write, judge and time one rung."""
+    def examine(self, rung: Rung, confidence: float) -> _Examined:
+        """Write, judge and time one rung; `confidence` is of its intervals on held-out data."""
         self.reporter.step("candidate", f"writing the model: {rung.name}")
         directory = self._written(rung)
         size = self._size(directory)
@@ -133,7 +134,7 @@ class _Climb:
         self.reporter.step("selection", f"transcribing: {rung.name}")
         self.points[rung] = self._point(rung, self._judged(transcriber, Split.SELECTION), found, size)
         self.reporter.step("held out", f"transcribing held-out speech: {rung.name}")
-        metrics = self._judged(transcriber, Split.HELD_OUT)
+        metrics = self._judged(transcriber, Split.HELD_OUT, confidence)
         objection = decision.objection(rung.arithmetic, metrics, found, size, fused=True)
         return _Examined(directory, metrics, found, size, objection)
 
@@ -163,8 +164,9 @@ class _Climb:
         candidate = {PART: _Timed(opened(directory, 1, rung.compute_type))}
         return latency.measure(floating, candidate, self.subject.loads, self.seed, pairs=_PAIRS)
 
-    def _judged(self, transcriber: Transcriber | None, split: Split) -> list[Metric]:
-        return accuracy.metrics(self.subject.judge(transcriber, split), TASK.criteria, self.limits, self.seed)
+    def _judged(self, transcriber: Transcriber | None, split: Split, confidence: float = CONFIDENCE) -> list[Metric]:
+        figures = self.subject.judge(transcriber, split)
+        return accuracy.metrics(figures, TASK.criteria, self.limits, self.seed, confidence)
 
     def _point(self, rung: Rung, metrics: list[Metric], found: list[Latency], size: Size) -> Point:
         ratio = math.exp(math.fsum(math.log(entry.ratio) for entry in found) / len(found)) if found else None

@@ -59,7 +59,7 @@ def tables(certificate: Certificate, *, layers: int, figures: bool) -> list[Tabl
 
 
 def _accuracy(certificate: Certificate) -> Table:
-    head = ("figure", "value", "95 % interval", "demanded", "outcome")
+    head = ("figure", "value", "interval", "confidence", "demanded", "outcome")
     rows = tuple(_metric(metric) for metric in certificate.accuracy)
     return Table("Accuracy against FP32, on held-out data", head, rows, "" if rows else "No figure was measured.")
 
@@ -69,6 +69,7 @@ def _metric(metric: Metric) -> Row:
         metric.name,
         wording.number(metric.value, metric.minimum, metric.maximum),
         wording.interval(metric.low, metric.high, metric.minimum, metric.maximum),
+        wording.percent(metric.confidence),
         wording.demand(metric),
         wording.outcome(metric),
     )

@@ -48,7 +48,7 @@ def number(value: float, *apart_from: float | None) -> str:
 
 
 def interval(low: float, high: float, *apart_from: float | None) -> str:
-    """Both ends of a 95 % interval."""
+    """Both ends of an interval."""
     return f"{number(low, *apart_from)} – {number(high, *apart_from)}"
 
 

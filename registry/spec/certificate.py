@@ -45,15 +45,17 @@ class _Part(BaseModel):
 
 
 class Metric(_Part):
-    """One accuracy figure against FP32 with its 95 % bootstrap interval.
+    """One accuracy figure against FP32 with its bootstrap interval.
 
-    It passes where `low` reaches `minimum` and `high` stays within `maximum`; without either it is only reported.
+    `confidence` is above 0.95 where other candidates were judged on the same data before. It passes where `low`
+    reaches `minimum` and `high` stays within `maximum`; without either it is only reported.
     """
 
     name: str
     value: float
     low: float
     high: float
+    confidence: float = 0.95
     minimum: float | None = None
     maximum: float | None = None
     passed: bool

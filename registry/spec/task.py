@@ -32,8 +32,8 @@ class Unit:
 class Criterion:
     """One figure by which a converted model is judged against its FP32 original, as the task is used.
 
-    `bound` is what a certificate demands by default of the figure's 95 % interval: of its lower end where higher is
-    better, else of its upper end. None is reported and decides nothing.
+    `bound` is what a certificate demands by default of the figure's interval: of its lower end where higher is better,
+    else of its upper end. None is reported and decides nothing.
     """
 
     name: str

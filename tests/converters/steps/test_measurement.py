@@ -63,6 +63,18 @@ def test_a_metric_passes_on_the_end_of_its_interval() -> None:
     assert _metric(1 - values, 0.25, higher=False).passed
 
 
+def test_whoever_tries_again_has_to_be_surer() -> None:
+    values = np.random.default_rng(0).normal(3.0, 1.0, 400)
+    widths = []
+    for earlier, factor in enumerate((1.96, 2.24, 2.50, 2.73)):  # the normal distribution's quantiles
+        low, high = bootstrap.weighted_interval(values, np.ones(400), 1, accuracy.confidence_after(earlier))
+        assert high - low == pytest.approx(2 * factor / 20, rel=0.1)
+        widths.append(high - low)
+    assert widths == sorted(widths)
+    missed = [1 - accuracy.confidence_after(earlier) for earlier in range(50)]
+    assert sum(missed) == pytest.approx(2 * missed[0])
+
+
 def test_an_error_of_few_characters_weighs_less_than_one_of_many() -> None:
     metric = _metric(np.array([1.0, 0.0]), 0.5, higher=False, weights=np.array([1.0, 99.0]))
     assert metric.value == pytest.approx(0.01)
@@ -113,6 +125,9 @@ def test_a_decision_says_why() -> None:
     verdict = decision.certified(Arithmetic.INT8, [_latency(0.5, 0.6)], _SIZE, [])
     assert (verdict.verdict, verdict.arithmetic) == ("certified", Arithmetic.INT8)
     assert "it takes 0.50 (1 × 32 tokens) of float's time and 0.25 of its bytes" in verdict.reason
+    assert "published" not in verdict.reason
+    second = decision.certified(Arithmetic.INT8, [_latency(0.5, 0.6)], _SIZE, ["INT8, the first: it is slow"])
+    assert second.reason.endswith("It is published because INT8, the first: it is slow.")
     floating = decision.certified(Arithmetic.FLOAT32, [], None, ["INT8 is slow", "the weights are few"])
     assert floating.reason == "Published in float, because INT8 is slow; the weights are few."
     assert "Export the model to ONNX yourself" in decision.rejected(Arithmetic.FLOAT32, "x").reason
