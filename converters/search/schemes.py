@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from converters.steps import rounding, scales, smooth
+from converters.steps import blocked, rounding, scales, smooth
 from converters.steps.activations import Activation
 from converters.steps.canonical import Scheme, Weights, levels_and_scales
 from converters.steps.graph import Graph
@@ -80,7 +80,8 @@ def stored(part: Part) -> dict[str, Weights]:
     for product in part.products:
         kernel, activation = _kernel(graph, product), part.activations[product.source]
         if _reads(product, kernel, activation) and _enough(product, activation):
-            found[product.id] = _rounded(kernel, activation.rows, kernel.answer(activation.rows))
+            blocks = blocked.blocks(len(kernel.matrices()[0]))
+            found[product.id] = _rounded(kernel, activation.rows, kernel.answer(activation.rows), blocks)
     return found
 
 
@@ -109,9 +110,9 @@ def _least_harm(kernel: Kernel, product: Product, activation: Activation, method
     return replace(best, weights=_rounded(_smoothed(kernel, best.smoothing), quantized, kernel.answer(activation.rows)))
 
 
-def _rounded(kernel: Kernel, rows: NDArray[np.float32], wanted: NDArray[np.float32]) -> Weights:
+def _rounded(kernel: Kernel, rows: NDArray[np.float32], wanted: NDArray[np.float32], blocks: int = 1) -> Weights:
     """The kernel rounded for what it reads, and what it then answers too much of what is wanted [R, outputs]."""
-    weights = rounding.compensated_kernel(kernel, rows)
+    weights = rounding.compensated_kernel(kernel, rows, blocks)
     excess = (_widened(kernel, weights).answer(rows) - wanted).mean(axis=0)
     return replace(weights, excess=excess.astype(np.float32))
 
@@ -143,10 +144,7 @@ def _nearest(kernel: Kernel) -> Kernel:
 
 def _widened(kernel: Kernel, weights: Weights) -> Kernel:
     """What the levels stand for."""
-    axis = OUTPUT_AXIS[kernel.operator]
-    others = tuple(i for i in range(weights.levels.ndim) if i != axis)
-    values = weights.levels.astype(np.float32) * np.expand_dims(weights.scales, others)
-    return Kernel(kernel.operator, values, kernel.groups)
+    return Kernel(kernel.operator, blocked.widened(weights, OUTPUT_AXIS[kernel.operator]), kernel.groups)
 
 
 def _quantized_rows(rows: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ S8_MAX = 127
 class Weights:
     """Quantized weights: levels S8 of the weights' shape, and one scale FP32 per output channel.
 
+    Weights that run in float may have more: [outputs, blocks], as `converters.steps.blocked` has them.
     `excess` [outputs] is what the layer then answers too much on average; a convolution's bias takes it away.
     """
 

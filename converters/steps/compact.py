@@ -13,14 +13,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from converters.steps import blocked
 from converters.steps.canonical import Weights, correct_bias, levels_and_scales
 from converters.steps.graph import STANDARD, Graph
 from converters.steps.products import OUTPUT_AXIS
 
 _LARGE_TABLE = 1024  # rows; below that a table is not worth a conversion of every row that is read
-_GROUP = (
-    32  # columns of a table that share a scale: half the squared error of a scale per row, for an eighth more bytes
-)
+# Columns of a table that share a scale: half the squared error of a scale per row, for an eighth more bytes.
+_GROUP = 32
 _LARGE_WEIGHTS = 4096  # elements; below that the nodes more weigh as much as is saved
 _RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
 
@@ -28,8 +28,9 @@ _RECURRENT_AXIS = 1  # LSTM and GRU: [directions, gates × hidden, inputs]
 def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) -> None:
     """Store the float tables and weights of `graph` as S8, in place; those of recurrent layers only if `recurrent`.
 
-    Weights have a scale for each output channel; those of `rounded`, by their operator's output, are as they are there.
-    OpenVINO takes recurrent weights from constants only, and does not fold before it looks.
+    Weights have a scale for each block of an output channel's inputs, or where no equal blocks divide them for each
+    channel; those of `rounded`, by their operator's output, are as they are there. OpenVINO takes
+    recurrent weights from constants only, and does not fold before it looks.
     """
     nodes: list[onnx.NodeProto] = []
     stored: dict[str, str] = {}
@@ -67,15 +68,20 @@ def _levels(
         return []
     if value is None:
         return []
-    levels, scales = levels_and_scales(value, axis) if rounded is None else (rounded.levels, rounded.scales)
-    others = tuple(i for i in range(value.ndim) if i != axis)
+    levels, scales = blocked.laid_out(rounded or blocked.nearest(value, axis), axis)
     wide, widened = graph.name(f"{name}_wide"), graph.name(f"{name}_widened")
     levels_name = graph.add_constant(f"{name}_levels", levels)
-    scales_name = graph.add_constant(f"{name}_scales", np.expand_dims(scales, others))
+    scales_name = graph.add_constant(f"{name}_scales", scales)
     node.input[position] = stored[name] = widened
+    cast = helper.make_node("Cast", [levels_name], [wide], to=onnx.TensorProto.FLOAT)
+    if levels.shape == value.shape:
+        return [cast, helper.make_node("Mul", [wide, scales_name], [widened])]
+    scaled = graph.name(f"{name}_scaled")
+    shape = graph.add_constant(f"{name}_shape", np.array(value.shape, dtype=np.int64))
     return [
-        helper.make_node("Cast", [levels_name], [wide], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", [wide, scales_name], [widened]),
+        cast,
+        helper.make_node("Mul", [wide, scales_name], [scaled]),
+        helper.make_node("Reshape", [scaled, shape], [widened]),
     ]
 
 

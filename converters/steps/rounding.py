@@ -10,34 +10,41 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.steps.canonical import S8_MAX, Weights, levels_and_scales
+from converters.steps import blocked
+from converters.steps.canonical import S8_MAX, Weights
 from converters.steps.kernels import Kernel
 
 _DAMPING = 0.01  # of the mean diagonal, as in the paper: it keeps a singular Hessian invertible
 _BLOCK = 128  # rows whose error is moved onto the rest at once
 
 
-def compensated(matrix: NDArray[np.float32], inputs: NDArray[np.float32], greatest: int = S8_MAX) -> Weights:
-    """Levels and scales for `matrix` [K, N] that reads rows like `inputs` [R, K], as they are after quantization."""
-    _, scales = levels_and_scales(matrix, 1, greatest)
+def compensated(
+    matrix: NDArray[np.float32], inputs: NDArray[np.float32], greatest: int = S8_MAX, blocks: int = 1
+) -> Weights:
+    """Levels and scales for `matrix` [K, N] that reads rows like `inputs` [R, K], as they are after quantization.
+
+    With more than one of `blocks` in a channel the scales are [N, blocks]: for products that compute in float.
+    """
+    scales = blocked.scales(matrix, blocks, greatest)
     hessian = (inputs.T @ inputs).astype(np.float64)  # in FP32: FP64 takes twice as long, and damping covers the rest
     unseen = np.diag(hessian) == 0  # the paper drops such rows; but what no sample has shown, a caller may send
     hessian[unseen, unseen] = 1.0
     hessian[np.diag_indices_from(hessian)] += _DAMPING * np.diag(hessian).mean()
     order = np.argsort(-np.diag(hessian), kind="stable")  # what matters most is rounded first, and made up for by most
     inverse = _upper_cholesky_of_inverse(hessian[np.ix_(order, order)]).astype(np.float32)
-    rounded = _round_rows(matrix.astype(np.float32)[order], scales, inverse, greatest)
+    of_row = np.repeat(scales.T, len(matrix) // blocks, axis=0)
+    rounded = _round_rows(matrix.astype(np.float32)[order], of_row[order], inverse, greatest)
     levels = np.empty_like(rounded)
     levels[order] = rounded
-    return Weights(levels.astype(np.int8), scales)
+    return Weights(levels.astype(np.int8), scales[:, 0] if blocks == 1 else scales)
 
 
-def compensated_kernel(kernel: Kernel, rows: NDArray[np.float32], greatest: int = S8_MAX) -> Weights:
+def compensated_kernel(kernel: Kernel, rows: NDArray[np.float32], blocks: int = 1) -> Weights:
     """The same for a MatMul or a Conv that reads `rows` [R, inputs × kernel]; each group is a product of its own."""
     matrices = kernel.matrices()
     width = len(matrices[0])
     found = [
-        compensated(matrix, rows[:, group * width : (group + 1) * width], greatest)
+        compensated(matrix, rows[:, group * width : (group + 1) * width], blocks=blocks)
         for group, matrix in enumerate(matrices)
     ]
     if kernel.operator == "MatMul":
@@ -61,8 +68,9 @@ def _round_rows(
         block, corner = matrix[start:end], inverse[start:end, start:end]
         errors = np.empty_like(block)
         for row in range(end - start):
-            levels[start + row] = np.clip(np.rint(block[row] / scales), -greatest, greatest)
-            errors[row] = (block[row] - levels[start + row] * scales) / corner[row, row]
+            step = scales[start + row]
+            levels[start + row] = np.clip(np.rint(block[row] / step), -greatest, greatest)
+            errors[row] = (block[row] - levels[start + row] * step) / corner[row, row]
             block[row + 1 :] -= np.outer(corner[row, row + 1 :], errors[row])
         matrix[end:] -= inverse[start:end, end:].T @ errors
     return levels

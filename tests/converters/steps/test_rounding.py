@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from converters.steps import blocked
 from converters.steps.canonical import levels_and_scales
 from converters.steps.rounding import compensated
 
@@ -23,6 +24,16 @@ def test_the_product_changes_less_than_by_rounding_to_nearest() -> None:
         np.square(unseen @ (levels * steps) - unseen @ matrix).sum()
         for levels, steps in ((nearest, scales), (found.levels, found.scales))
     ]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_blocks_of_inputs_with_scales_of_their_own_change_it_less_still() -> None:
+    matrix = np.random.default_rng(1).standard_normal((192, 32)).astype(np.float32)
+    matrix[:64] *= 10
+    unseen = _correlated(500, 192, 2)
+    found = [compensated(matrix, _correlated(2000, 192, 3), blocks=count) for count in (1, blocked.blocks(192))]
+    errors = [np.square(unseen @ blocked.widened(weights, 1) - unseen @ matrix).sum() for weights in found]
+    assert found[1].scales.shape == (32, 3)
     assert errors[1] < 0.5 * errors[0]
 
 
