@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.int8 import verdict
 from benchmarks.int8.samples import MODELS
+from benchmarks.int8.verdict import Line, line, lines
 from converters.child import Limits, Progress, convert
 from converters.request import ConversionRequest
 from registry.certificates.document import Document
 from registry.certificates.page import page
 from registry.spec.certificate import Certificate
 
-_RESULTS = Path(__file__).parents[1] / "results" / "int8"
+_ROOT = Path(__file__).parents[2]
+_RESULTS = _ROOT / "benchmarks" / "results" / "int8"
+_LEAST_CORRELATION = 0.997  # of the similarities of all pairs of texts; a certificate has the mean over texts
 _LIMITS = Limits(seconds=3 * 3600, memory_bytes=12 * 1024**3)
 
 
@@ -28,32 +32,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.int8", description=__doc__)
     parser.add_argument("--model", choices=tuple(MODELS), action="append", help="only this one; may be repeated")
     parser.add_argument("--again", action="store_true", help="forget earlier results; an interrupted one goes on")
+    parser.add_argument("--seed", type=int, default=0, help="another one draws other data to choose and judge by")
     arguments = parser.parse_args()
     failed = 0
     for name in arguments.model or MODELS:
-        certificate = _certificate(name, again=arguments.again)
-        failed += _print(name, certificate)
+        certificate = _certificate(name, arguments.seed, again=arguments.again)
+        print(f"\n{name}: {certificate.precision} in {certificate.engine} {certificate.engine_version}")
+        print(f"  {certificate.reason}")
+        failed += _print(lines(certificate, MODELS[name].bars))
         if name == "piper":
-            _print_intelligibility(_RESULTS / name)
+            failed += _print(_intelligibility(_RESULTS / name))
     if "minilm" in (arguments.model or MODELS):
-        _print_rivals()
+        failed += _print_rivals()
     print(f"\n{failed} bars do not hold" if failed else "\nall bars hold")
+    raise SystemExit(1 if failed else 0)
 
 
-def _certificate(name: str, *, again: bool) -> Certificate:
+def _certificate(name: str, seed: int, *, again: bool) -> Certificate:
     directory = _RESULTS / name
     kept = directory / "certificate.json"
-    if again:
+    if again or (kept.exists() and (directory / "made.by").read_text() != _made_by(name, seed)):
         shutil.rmtree(directory, ignore_errors=True)
     if not kept.exists():
-        certificate = asyncio.run(_convert(name, directory))
+        certificate = asyncio.run(_convert(name, seed, directory))
+        (directory / "made.by").write_text(_made_by(name, seed))
         document = Document(certificate.model_dump(mode="json"), None)
         (directory / "certificate.html").write_text(page(document), encoding="utf-8")
         kept.write_text(document.json(), encoding="utf-8")
     return Certificate.model_validate_json(kept.read_bytes())
 
 
-async def _convert(name: str, directory: Path) -> Certificate:
+def _made_by(name: str, seed: int) -> str:
+    """What a result depends on: one of other code, or of other demands, is not this run's."""
+    digest = hashlib.sha256(f"{name} {seed} {MODELS[name].budget}".encode())
+    for package in ("converters", "registry/spec"):
+        for path in sorted((_ROOT / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+async def _convert(name: str, seed: int, directory: Path) -> Certificate:
     model = MODELS[name]
     if directory.exists():  # of an attempt that was interrupted, what was found out stays
         shutil.rmtree(directory / "made", ignore_errors=True)
@@ -64,40 +82,42 @@ async def _convert(name: str, directory: Path) -> Certificate:
     with tempfile.TemporaryDirectory(prefix="conch-bench-int8-") as scratch:
         source = Path(scratch) / "source"
         model.stage(source)
-        request = ConversionRequest(source=source, task=model.task, threads=1, budget=dict(model.budget))
+        request = ConversionRequest(source=source, task=model.task, threads=1, seed=seed, budget=dict(model.budget))
         report = await convert(request, directory, _LIMITS, told, directory / "cache")
     return report.certificate
 
 
-def _print(name: str, certificate: Certificate) -> int:
-    """The lines of one model; how many bars do not hold."""
-    print(f"\n{name}: {certificate.precision} in {certificate.engine} {certificate.engine_version}")
-    print(f"  {certificate.reason}")
+def _print(found: Iterable[Line]) -> int:
+    """How many bars do not hold."""
     failed = 0
-    for line in verdict.lines(certificate, MODELS[name].bars):
-        failed += line.holds is False
-        mark = {True: "holds", False: "MISSED", None: ""}[line.holds]
-        print(f"  {line.what:42} {line.measured:32} {line.bar:12} {mark}")
+    for entry in found:
+        failed += entry.holds is False
+        mark = {True: "holds", False: "MISSED", None: ""}[entry.holds]
+        print(f"  {entry.what:42} {entry.measured:32} {entry.bar:12} {mark}")
     return failed
 
 
-def _print_intelligibility(directory: Path) -> None:
+def _intelligibility(directory: Path) -> Iterator[Line]:
     from benchmarks.int8.intelligible import measure
 
     found = measure(directory / "made" / "model")
-    print(
-        f"  of {found.said} words Whisper gets {found.wrong_float} wrong of the FP32 voice, {found.wrong_int8} of the "
-        f"INT8 voice; {found.changed} differ between the two"
-    )
+    of = f"of {found.said}"
+    wrong, changed = found.wrong_served / found.said, found.changed / found.said
+    most = found.wrong_original / found.said + 0.005
+    yield line("words wrong to Whisper, original", f"{found.wrong_original} {of}", 0)
+    yield line("words wrong to Whisper, as served", f"{found.wrong_served} {of}: {wrong:.4f}", wrong, most=most)
+    yield line("words heard differently", f"{found.changed} {of}: {changed:.4f}", changed, most=0)
+    yield line("  and of the original in 16 bits", f"{found.changed_by_rounding} {of}", 0)
 
 
-def _print_rivals() -> None:
-    """MiniLM beside what others make of it: ours by the task's budget, and by one that leaves next to nothing."""
+def _print_rivals() -> int:
+    """MiniLM beside what others make of it, and whether one of ours beats each in accuracy and in time."""
     from benchmarks.int8.rivals import compare_all
 
     logging.disable()  # the quantizers' advice
     ours = {name: _RESULTS / name / "made" / "model" for name in ("minilm", "minilm-exact")}
-    rows = compare_all({name: path for name, path in ours.items() if path.is_dir()}, _RESULTS / "rivals")
+    made = {name: path for name, path in ours.items() if path.is_dir()}
+    rows = compare_all(made, _RESULTS / "rivals")
     print(f"\n  {'':30} {'cosine':>8} {'kept':>7} {'pairs':>7} {'size':>6}  time over FP32 ONNX Runtime")
     for row in rows:
         times = ", ".join(f"{ratio:.2f} ({load})" for load, (ratio, _, _) in row.ratios.items())
@@ -106,6 +126,13 @@ def _print_rivals() -> None:
             f"{row.size_ratio:6.3f}  {times}"
         )
     (_RESULTS / "rivals.json").write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+    print()
+    correlation = rows[0].rank_correlation
+    found = [line("rank correlation of all pairs", f"{correlation:.4f}", correlation, least=_LEAST_CORRELATION)]
+    for rival in rows[len(made) :]:
+        better = [row.name for row in rows[: len(made)] if row.beats(rival)]
+        found.append(Line(f"better than {rival.name}", ", ".join(better) or "none", "one of ours", bool(better)))
+    return _print(found)
 
 
 if __name__ == "__main__":

