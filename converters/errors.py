@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-
-class _ConversionError(Exception):
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(f"{message} {remedy}")
-        self.message = message
-        self.remedy = remedy
+from registry.spec.errors import RemediedError
 
 
-class SourceInvalid(_ConversionError):
+class SourceInvalid(RemediedError):
     """The source is not what it claims to be, is incomplete, or would run code: the owner has to change it."""
 
 
-class ConversionFailed(_ConversionError):
+class ConversionFailed(RemediedError):
     """The source looked right but could not be converted: a limit was reached, or a step failed on it."""
 
 
@@ -33,7 +28,7 @@ def out_of_memory(command: str, memory_bytes: int) -> ConversionFailed:
 
 
 def _limit_reached(command: str, what: str, setting: str) -> ConversionFailed:
-    if command == "inspect":  # its limits are no settings
+    if command != "convert":  # its limits are no settings
         return ConversionFailed(
             f"The inspection {what} that it may use.", "Register a smaller model, and check that its files are whole."
         )

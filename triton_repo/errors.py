@@ -11,17 +11,16 @@ TritonRepoError
 
 from __future__ import annotations
 
+from registry.spec.errors import RemediedError
 
-class TritonRepoError(Exception):
-    """The base of this package's errors: a message, and what to do about it."""
+
+class TritonRepoError(RemediedError):
+    """The base of this package's errors: a message, and what to do about it, by default what helps against its kind."""
 
     remedy = ""
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        if remedy is not None:
-            self.remedy = remedy
+        super().__init__(message, type(self).remedy if remedy is None else remedy)
 
 
 class Unpublishable(TritonRepoError):

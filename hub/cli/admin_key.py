@@ -28,8 +28,8 @@ def run(data: Path | None) -> None:
     except (DBAPIError, ArgumentError) as error:
         reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
         fail(
-            f"the database takes no new key ({reason})",
-            f"check CONCH_DATABASE_URL; a new database first needs `{conch('db', 'upgrade')}`",
+            f"The database takes no new key ({reason}).",
+            f"Check CONCH_DATABASE_URL; a new database first needs `{conch('db', 'upgrade')}`.",
         )
 
 
@@ -38,7 +38,7 @@ def _embedded(data: Path) -> str:
     (postgres,) = (part for part in status(data) if part.name == PostgresServer.name)
     if postgres.external:
         raise CannotStart(
-            f"the conch on {data} keeps its keys in the PostgreSQL at {postgres.address}",
-            "set CONCH_DATABASE_URL to it, and leave out --data",
+            f"The conch on {data} keeps its keys in the PostgreSQL at {postgres.address}.",
+            "Set CONCH_DATABASE_URL to it, and leave out --data.",
         )
     return url_behind(SocketDirectory(DataDirectory(data.absolute())).find())

@@ -106,7 +106,7 @@ def _read(file: Path) -> Document:
         with sys.stdin.buffer if file == Path("-") else file.open("rb") as opened:
             data = opened.read(LARGEST + 1)
     except OSError as error:
-        fail(f"{_plain(str(file))} cannot be read ({error.strerror})", "check its path")
+        fail(f"{_plain(str(file))} cannot be read ({error.strerror}).", "Check its path.")
     return read_document(data)
 
 
@@ -132,7 +132,7 @@ def _write(document: Document, out: Path) -> None:
     try:
         out.write_text(page(document), encoding="utf-8")
     except OSError as error:
-        fail(f"{_plain(str(out))} cannot be written ({error.strerror})", "choose another file")
+        fail(f"{_plain(str(out))} cannot be written ({error.strerror}).", "Choose another file.")
     typer.echo(f"wrote {_plain(str(out))}")
 
 
@@ -141,6 +141,6 @@ def _warn(state: Seal) -> None:
     from registry.certificates.seal import State
 
     if state.state is State.BROKEN:
-        fail(_plain(state.said).removesuffix("."), "get the certificate again from whoever signed it")
+        fail(_plain(state.said), "Get the certificate again from whoever signed it.")
     if state.state is State.UNSIGNED:
         typer.echo("conch: the certificate is not signed", err=True)

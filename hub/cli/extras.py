@@ -22,10 +22,13 @@ def needing_extras() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in _OURS:
             raise
-        fail(f"{package} is not installed, and this command needs it", install("server", "convert", "embedded"))
+        fail(
+            f"{package} is not installed, and this command needs it.",
+            f"Install it: {install('server', 'convert', 'embedded')}.",
+        )
 
 
 def fail(message: str, remedy: str) -> NoReturn:
-    """End the command with one line on standard error and exit code 1."""
-    typer.echo(f"conch: {message}; {remedy}", err=True)
+    """End the command with one line on standard error, two sentences, and exit code 1."""
+    typer.echo(f"conch: {message} {remedy}", err=True)
     raise typer.Exit(1)

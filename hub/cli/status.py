@@ -20,7 +20,7 @@ def run(data: Path, *, as_json: bool) -> int:
     except CannotStart as error:
         if as_json:
             typer.echo(json.dumps({"running": False, "parts": []}))
-        typer.echo(f"conch: {error.message}; {error.remedy}", err=True)
+        typer.echo(f"conch: {error}", err=True)
         return 1
     if as_json:
         typer.echo(json.dumps({"running": True, "parts": [asdict(part) for part in parts]}, indent=2))

@@ -40,7 +40,7 @@ def _bring_up(options: Options) -> int:
     try:
         up(options, console)
     except CannotStart as error:
-        typer.echo(f"conch: {error.message}; {error.remedy}", err=True)
+        typer.echo(f"conch: {error}", err=True)
         return 1
     except KeyboardInterrupt:  # one too many: everything has been stopped
         return 130

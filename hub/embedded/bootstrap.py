@@ -39,8 +39,8 @@ async def bootstrap(data: DataDirectory, url: str, database_url: str, *, sample:
                 await in_thread(ensure_sample, url, keys.demo_key, step.update)
     except (ApiError, SampleFailed, httpx.HTTPError) as error:
         raise CannotStart(
-            f"the first steps on the new hub failed ({error})",
-            f"see {data.logs}, then start again: what was done is not done twice; --no-sample goes without the sample",
+            f"The first steps on the new hub failed ({error}).",
+            f"See {data.logs}, then start again: what was done is not done twice; --no-sample goes without the sample.",
         ) from error
     write_private(data.bootstrap, {"url": url, **asdict(keys)})
     return keys

@@ -40,7 +40,7 @@ def setpriv(options: tuple[str, ...], command: tuple[str, ...]) -> tuple[str, ..
     """The command line that runs `command` under setpriv(1) with `options`."""
     program = shutil.which("setpriv")
     if program is None:
-        raise CannotStart("setpriv is missing", "install the package util-linux")
+        raise CannotStart("The program setpriv is missing.", "Install the package util-linux.")
     return (program, *options, "--", *command)
 
 

@@ -98,8 +98,8 @@ class DataDirectory:
             self.bootstrap.unlink(missing_ok=True)
         except OSError as error:
             raise CannotStart(
-                f"the data directory {self.root} cannot be written ({error.strerror})",
-                "choose another with --data, or give this one to the user who runs conch",
+                f"The data directory {self.root} cannot be written ({error.strerror}).",
+                "Choose another with --data, or give this one to the user who runs conch.",
             ) from error
 
     def lock(self) -> Lock:
@@ -107,8 +107,8 @@ class DataDirectory:
         lock = Lock(self.root / "lock")
         if not lock.acquire():
             raise CannotStart(
-                f"conch is already running on {self.root} (pid {lock.holder()})",
-                f"stop it with `{conch('down', '--data', self.root)}`, or choose another directory with --data",
+                f"Conch is already running on {self.root} (pid {lock.holder()}).",
+                f"Stop it with `{conch('down', '--data', self.root)}`, or choose another directory with --data.",
             )
         return lock
 
@@ -136,7 +136,7 @@ class Lock:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CannotStart(
-                f"{self.path} cannot be opened ({error.strerror})", "run conch as the user who owns the directory"
+                f"{self.path} cannot be opened ({error.strerror}).", "Run conch as the user who owns the directory."
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,8 +27,8 @@ def down(path: Path) -> int | None:
     while process.is_alive():
         if time.monotonic() > deadline:
             raise CannotStart(
-                f"conch (pid {process.pid}) has not stopped within {LONGEST_STOP_SECONDS:.0f} s",
-                f"see {data.logs}, then `kill -9 {process.pid}`; the next start cleans up",
+                f"Conch (pid {process.pid}) has not stopped within {LONGEST_STOP_SECONDS:.0f} s.",
+                f"See {data.logs}, then `kill -9 {process.pid}`; the next start cleans up.",
             )
         time.sleep(POLL_SECONDS)
     return process.pid

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from registry.spec.errors import RemediedError
 
-class CannotStart(Exception):
+
+class CannotStart(RemediedError):
     """Something of the machine or of the command line is in the way; `remedy` says what the operator can do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.remedy}"
 
 
 class NotReady(Exception):

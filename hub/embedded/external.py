@@ -49,8 +49,8 @@ class ExternalServer:
             return await self.check()
         except NotReady as error:
             raise CannotStart(
-                f"{self.name} at {self.address} does not answer ({error})",
-                f"start it, or correct {self.variable}, or unset it to use the embedded one",
+                f"{self.name} at {self.address} does not answer ({error}).",
+                f"Start it, or correct {self.variable}, or unset it to use the embedded one.",
             ) from error
 
 

@@ -51,12 +51,15 @@ class Installation:
 def plan(data: DataDirectory, sockets: Path, host: str, port: int, servers: ExternalServers) -> Installation:
     """Choose embedded or external for each server and settle every address. Starts nothing."""
     # Where files go may be overridden by the operator's environment; where the servers are is decided here.
+    inherited = environment.inherited()
     variables = {
         "CONCH_ARTEFACT_STORE": str(data.artefacts),
         "CONCH_WORK_DIRECTORY": str(data.work),
         "CONCH_SIGNING_KEY": str(data.signing_key),
         "CONCH_MLFLOW_DIRECTORY": str(data.root),
-        **environment.inherited(),
+        # A store of one's own has nobody else's models; a server that others use has.
+        "CONCH_MLFLOW_SHARED": str("MLFLOW_TRACKING_URI" not in inherited).lower(),
+        **inherited,
         "CONCH_HOST": host,
         "CONCH_PORT": str(port),
     }
@@ -94,14 +97,14 @@ def _triton(data: DataDirectory, servers: ExternalServers) -> tuple[Part, dict[s
     if servers.triton_urls is not None:
         if servers.model_repository is None:
             raise CannotStart(
-                "CONCH_TRITON_URLS is set without CONCH_MODEL_REPOSITORY",
-                "set CONCH_MODEL_REPOSITORY to the directory that those servers load their models from",
+                "CONCH_TRITON_URLS is set without CONCH_MODEL_REPOSITORY.",
+                "Set CONCH_MODEL_REPOSITORY to the directory that those servers load their models from.",
             )
         return external_triton(servers.triton_urls, servers.triton_key), {}
     if servers.model_repository is not None:
         raise CannotStart(
-            "CONCH_MODEL_REPOSITORY is set without CONCH_TRITON_URLS; the embedded Triton has one of its own",
-            "unset it, or set CONCH_TRITON_URLS to the servers that load from it",
+            "CONCH_MODEL_REPOSITORY is set without CONCH_TRITON_URLS; the embedded Triton has one of its own.",
+            "Unset it, or set CONCH_TRITON_URLS to the servers that load from it.",
         )
     grpc_port, metrics_port = free_ports(2)
     key = secrets.token_urlsafe(32)

@@ -29,9 +29,9 @@ def ensure_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise CannotStart(f"port {port} is taken", "choose another one with --port") from error
+            raise CannotStart(f"Port {port} is taken.", "Choose another one with --port.") from error
         if error.errno == errno.EACCES:
-            raise CannotStart(f"port {port} needs privileges", "choose one above 1023 with --port") from error
+            raise CannotStart(f"Port {port} needs privileges.", "Choose one above 1023 with --port.") from error
         raise CannotStart(
-            f"cannot listen on {host}:{port} ({error.strerror})", "set CONCH_HOST to an address of this machine"
+            f"Cannot listen on {host}:{port} ({error.strerror}).", "Set CONCH_HOST to an address of this machine."
         ) from error

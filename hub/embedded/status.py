@@ -17,10 +17,12 @@ def status(path: Path) -> list[PartStatus]:
     data = DataDirectory(path.absolute())
     pid = data.running()
     if pid is None:
-        raise CannotStart(f"conch is not running on {data.root}", f"start it with `{conch('up', '--data', data.root)}`")
+        raise CannotStart(
+            f"Conch is not running on {data.root}.", f"Start it with `{conch('up', '--data', data.root)}`."
+        )
     try:
         return ask_status(status_socket(SocketDirectory(data).find()))
     except OSError as error:
         raise CannotStart(
-            f"conch (pid {pid}) does not answer ({error})", f"it may be starting or stopping; see {data.logs}"
+            f"Conch (pid {pid}) does not answer ({error}).", f"It may be starting or stopping; see {data.logs}."
         ) from error

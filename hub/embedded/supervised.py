@@ -73,13 +73,13 @@ class Supervised:
             if ended.done():
                 raise CannotStart(
                     f"{self.part.name} ended while it was starting ({describe_exit(ended.result())}): "
-                    f"{child.last_line()}",
-                    f"see {child.log}",
+                    f"{child.last_line().rstrip('.')}.",
+                    f"See {child.log}.",
                 )
             if time.monotonic() > deadline:
                 raise CannotStart(
-                    f"{self.part.name} was not ready within {self.part.start_seconds:.0f} s: {reason}",
-                    f"see {child.log}",
+                    f"{self.part.name} was not ready within {self.part.start_seconds:.0f} s: {reason}.",
+                    f"See {child.log}.",
                 )
             await asyncio.wait([ended], timeout=POLL_SECONDS)
 

@@ -63,8 +63,8 @@ class Supervisor:
                 await in_thread(upgrade, self._installation.database_url)
             except (SQLAlchemyError, CommandError) as error:
                 raise CannotStart(
-                    f"the database cannot be brought to this version of Conch ({_first_line(error)})",
-                    "it may have been used with a newer one: install that, or choose another directory with --data",
+                    f"The database cannot be brought to this version of Conch ({_first_line(error)}).",
+                    "It may have been used with a newer one: install that, or choose another directory with --data.",
                 ) from error
 
     async def _start(self, supervised: Supervised) -> None:

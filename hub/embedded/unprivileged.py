@@ -77,7 +77,7 @@ def _system_user() -> pwd.struct_passwd:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise CannotStart(
-            "PostgreSQL does not run as root, and a user for it could not be made",
-            f"run `{' '.join(command)}`, or run conch as another user",
+            "PostgreSQL does not run as root, and a user for it could not be made.",
+            f"Run `{' '.join(command)}`, or run conch as another user.",
         ) from error
     return pwd.getpwnam(SYSTEM_USER)

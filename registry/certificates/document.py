@@ -2,6 +2,8 @@
 
     {"certificate": {…}, "signature": {"algorithm": "Ed25519", "key_id": …, "public_key": …, "value": …}}
 
+Unsigned, `signature` is null; a bare certificate is read as such a document.
+
 The certificate is kept as it was read and not as our classes would write it: the signature is over what was written,
 and a field that a later version adds with a default may not break it.
 """
@@ -24,7 +26,7 @@ LARGEST = 16 * 2**20
 """Bytes of a document. One of 500 layers and 100 candidates has 200 kB."""
 
 _EXACT = 2**53 - 1
-_REMEDY = "give a file that `conch certificate show --json` or the API wrote"
+_REMEDY = "Give a file that `conch certificate show --json` or the API wrote."
 
 
 class Signature(BaseModel):
@@ -56,18 +58,16 @@ class Document:
         try:
             return Certificate.model_validate_json(json.dumps(self.content), strict=True)
         except ValidationError as error:
-            raise NotACertificate(f"this is no certificate: {_first(error)}", _REMEDY) from error
+            raise NotACertificate(f"This is no certificate: {_first(error)}.", _REMEDY) from error
 
     def canonical(self) -> bytes:
         """The certificate in RFC 8785: one text for one content. Raises NotACertificate where there is none."""
         return _canonical(self.content)
 
     def json(self) -> str:
-        """The document as a file, in ASCII, with a line for each field."""
-        members: Mapping[str, object] = self.content
-        if self.signature is not None:
-            members = {"certificate": self.content, "signature": self.signature.model_dump()}
-        return json.dumps(members, indent=2, allow_nan=False) + "\n"
+        """The document as a file, in ASCII, with a line for each field; unsigned with `null` for the signature."""
+        signature = self.signature.model_dump() if self.signature is not None else None
+        return json.dumps({"certificate": self.content, "signature": signature}, indent=2, allow_nan=False) + "\n"
 
 
 def read_document(data: bytes) -> Document:
@@ -82,20 +82,20 @@ def read_document(data: bytes) -> Document:
     elif set(members) <= {"certificate", "signature"}:
         document = Document(_object(members["certificate"]), _signature(members.get("signature")))
     else:
-        raise NotACertificate("beside the certificate and its signature there is more, which nobody signed", _REMEDY)
+        raise NotACertificate("Beside the certificate and its signature there is more, which nobody signed.", _REMEDY)
     document.canonical()
     return document
 
 
 def _parse(data: bytes) -> JsonValue:
     if len(data) > LARGEST:
-        raise NotACertificate(f"the document has more than {LARGEST // 2**20} MiB", _REMEDY)
+        raise NotACertificate(f"The document has more than {LARGEST // 2**20} MiB.", _REMEDY)
     try:
         parsed: JsonValue = json.loads(
             data, object_pairs_hook=_without_doubles, parse_constant=_no_number, parse_int=_number
         )
     except (ValueError, RecursionError) as error:
-        raise NotACertificate(f"this is no JSON document: {plain(str(error), 200)}", _REMEDY) from error
+        raise NotACertificate(f"This is no JSON document: {plain(str(error), 200)}.", _REMEDY) from error
     return parsed
 
 
@@ -118,7 +118,7 @@ def _number(digits: str) -> int | float:
 
 def _object(value: JsonValue) -> dict[str, JsonValue]:
     if not isinstance(value, dict):
-        raise NotACertificate("this is no certificate: it is not a JSON object", _REMEDY)
+        raise NotACertificate("This is no certificate: it is not a JSON object.", _REMEDY)
     return value
 
 
@@ -128,14 +128,14 @@ def _signature(value: JsonValue) -> Signature | None:
     try:
         return Signature.model_validate(value)
     except ValidationError as error:
-        raise MalformedSignature(f"the signature cannot be read: {_first(error)}", _REMEDY) from error
+        raise MalformedSignature(f"The signature cannot be read: {_first(error)}.", _REMEDY) from error
 
 
 def _canonical(content: Mapping[str, JsonValue]) -> bytes:
     try:
         return rfc8785.dumps(dict(content))
     except (ValueError, RecursionError) as error:  # a lone surrogate in a key is a UnicodeEncodeError, a ValueError
-        raise NotACertificate(f"this has no canonical form: {plain(str(error), 200)}", _REMEDY) from error
+        raise NotACertificate(f"This has no canonical form: {plain(str(error), 200)}.", _REMEDY) from error
 
 
 def _first(error: ValidationError) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from registry.spec.errors import RemediedError
 
-class CertificateError(Exception):
+
+class CertificateError(RemediedError):
     """A document or a key that cannot be used; `remedy` says what its reader can do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.remedy}"
 
 
 class NotACertificate(CertificateError):

@@ -34,35 +34,36 @@ def load_or_create(path: Path) -> Ed25519PrivateKey:
             _create(path)
         except OSError as error:
             raise UnusableKey(
-                f"the signing key {path} cannot be written ({error.strerror})", "choose a directory that can be written"
+                f"The signing key {path} cannot be written ({error.strerror}).",
+                "Choose a directory that can be written.",
             ) from error
     return load(path)
 
 
 def load(path: Path) -> Ed25519PrivateKey:
     """The signing key in `path`. Raises UnusableKey."""
-    remedy = "give a private Ed25519 key in PKCS#8 PEM, without a password"
+    remedy = "Give a private Ed25519 key in PKCS#8 PEM, without a password."
     try:
         key = load_pem_private_key(_read(path, "signing key"), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it has a password
-        raise UnusableKey(f"{path} holds no private key that can be read", remedy) from error
+        raise UnusableKey(f"{path} holds no private key that can be read.", remedy) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise UnusableKey(f"the key in {path} is not Ed25519", remedy)
+        raise UnusableKey(f"The key in {path} is not Ed25519.", remedy)
     return key
 
 
 def load_public(path: Path) -> Ed25519PublicKey:
     """The public key in `path` (PEM). Raises UnusableKey, also for a private key: it does not belong where this is."""
     data = _read(path, "public key")
-    remedy = "give the public key, as `conch certificate key` prints it"
+    remedy = "Give the public key, as `conch certificate key` prints it."
     if b"PRIVATE KEY" in data:
-        raise UnusableKey(f"{path} holds a private key", remedy)
+        raise UnusableKey(f"{path} holds a private key.", remedy)
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnusableKey(f"{path} holds no public key that can be read", remedy) from error
+        raise UnusableKey(f"{path} holds no public key that can be read.", remedy) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise UnusableKey(f"the key in {path} is not Ed25519", remedy)
+        raise UnusableKey(f"The key in {path} is not Ed25519.", remedy)
     return key
 
 
@@ -82,7 +83,7 @@ def _read(path: Path, what: str) -> bytes:
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except OSError as error:
-        raise UnusableKey(f"the {what} {path} cannot be read ({error.strerror})", "check its path") from error
+        raise UnusableKey(f"The {what} {path} cannot be read ({error.strerror}).", "Check its path.") from error
 
 
 def _create(path: Path) -> None:

@@ -37,7 +37,7 @@ def seal(document: Document) -> Seal:
     except Unsigned:
         return Seal(State.UNSIGNED, "Not signed: nothing shows who wrote this, or that nobody changed it.")
     except CertificateError as error:
-        return Seal(State.BROKEN, f"Do not rely on this: {error.message}.")
+        return Seal(State.BROKEN, f"Do not rely on this. {error.message}")
     return Seal(
         State.INTACT,
         f"Unchanged since it was signed with the key {verified.key_id}. Whose key that is, only `conch certificate "

@@ -28,7 +28,7 @@ ALGORITHM = "Ed25519"
 DOMAIN = b"conch-certificate-v1\n"
 """Stands before what is signed, so that no signature made for another purpose with the same key passes for one."""
 
-_ASK_AGAIN = "get the certificate again from whoever signed it"
+_ASK_AGAIN = "Get the certificate again from whoever signed it."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def sign(certificate: Certificate, key: Ed25519PrivateKey) -> Document:
         message = DOMAIN + unsigned.canonical()
     except NotACertificate as error:
         raise CannotSign(
-            f"the certificate cannot be signed: {error.message}", "measure again what is no number"
+            f"The certificate cannot be signed. {error.message}", "Measure again what is no number."
         ) from error
     public = key.public_key()
     signature = Signature(
@@ -68,17 +68,17 @@ def verify(document: Document, trusted: Collection[Ed25519PublicKey] | None = No
     """
     signature = document.signature
     if signature is None:
-        raise Unsigned("the certificate is not signed", _ASK_AGAIN)
+        raise Unsigned("The certificate is not signed.", _ASK_AGAIN)
     if signature.algorithm != ALGORITHM:
         name = plain(signature.algorithm, 40)
-        raise UnknownAlgorithm(f"the certificate is signed with {name!r}, not with {ALGORITHM}", "use a newer Conch")
+        raise UnknownAlgorithm(f"The certificate is signed with {name!r}, not with {ALGORITHM}.", "Use a newer Conch.")
     public, value = _public_key(signature), _decoded(signature.value, 64, "signature")
     if trusted is not None:
         _check_trust(public, trusted)
     try:
         public.verify(value, DOMAIN + document.canonical())
     except InvalidSignature as error:
-        raise Tampered("the certificate was changed after it was signed, or the signature was", _ASK_AGAIN) from error
+        raise Tampered("The certificate was changed after it was signed, or the signature was.", _ASK_AGAIN) from error
     return Verified(document.certificate(), key_id(public), trusted=trusted is not None)
 
 
@@ -86,7 +86,7 @@ def _public_key(signature: Signature) -> Ed25519PublicKey:
     public = Ed25519PublicKey.from_public_bytes(_decoded(signature.public_key, 32, "public key"))
     if signature.key_id != key_id(public):
         named = plain(signature.key_id, 40)
-        raise MalformedSignature(f"the signature names the key {named!r} and carries {key_id(public)}", _ASK_AGAIN)
+        raise MalformedSignature(f"The signature names the key {named!r} and carries {key_id(public)}.", _ASK_AGAIN)
     return public
 
 
@@ -95,9 +95,9 @@ def _decoded(text: str, length: int, what: str) -> bytes:
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:  # ValueError: it is not ASCII
-        raise MalformedSignature(f"the {what} is not Base64", _ASK_AGAIN) from error
+        raise MalformedSignature(f"The {what} is not Base64.", _ASK_AGAIN) from error
     if len(value) != length or base64.b64encode(value).decode() != text:
-        raise MalformedSignature(f"the {what} is not {length} bytes in Base64", _ASK_AGAIN)
+        raise MalformedSignature(f"The {what} is not {length} bytes in Base64.", _ASK_AGAIN)
     return value
 
 
@@ -105,6 +105,6 @@ def _check_trust(public: Ed25519PublicKey, trusted: Collection[Ed25519PublicKey]
     if public not in trusted:
         known = ", ".join(sorted(key_id(key) for key in trusted)) or "none"
         raise UntrustedKey(
-            f"the certificate is signed with the key {key_id(public)}, which is not among the trusted ones ({known})",
-            "ask whoever gave you the certificate for their public key by another way, and judge whether to trust it",
+            f"The certificate is signed with the key {key_id(public)}, which is not among the trusted ones ({known}).",
+            "Ask whoever gave you the certificate for their public key by another way, and judge whether to trust it.",
         )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from registry.spec.errors import RemediedError
 
-class TrackingError(Exception):
+
+class TrackingError(RemediedError):
     """Something between Conch and MLflow did not work. No message holds a path, a credential or a stack trace."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(f"{message} {remedy}")
-        self.message = message
-        self.remedy = remedy
 
 
 class TrackingMissing(TrackingError):

@@ -86,7 +86,7 @@ def test_a_platform_key_needs_a_database_that_answers() -> None:
     refused = _conch("admin-key", CONCH_DATABASE_URL=f"postgresql://conch:secret@127.0.0.1:{free_ports(1)[0]}/conch")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert "check CONCH_DATABASE_URL" in refused.stderr
+    assert "Check CONCH_DATABASE_URL" in refused.stderr
     assert "secret" not in refused.stderr
 
 

@@ -98,7 +98,7 @@ def test_a_bare_certificate_is_shown_as_unsigned_and_not_verified(tmp_path: Path
     assert "Not signed" in shown.stdout
     refused = _bare("verify", path)
     assert refused.returncode == 1
-    assert "the certificate is not signed" in refused.stderr
+    assert "The certificate is not signed" in refused.stderr
 
 
 def test_a_certificate_is_shown_to_people_and_to_programs(signed: Path, tmp_path: Path) -> None:

@@ -46,3 +46,20 @@ def test_each_server_that_is_named_takes_the_place_of_the_embedded_one(data: Dat
     installation = plan(data, sockets, "127.0.0.1", 8080, servers)
     assert [part.name for part in installation.externals()] == ["PostgreSQL"]
     assert installation.database_url == "postgresql://db/conch"
+
+
+async def test_an_mlflow_of_ones_own_is_open_and_a_server_is_not_unless_the_operator_says_so(
+    data: DataDirectory, sockets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def shared() -> str:
+        worker = plan(data, sockets, "127.0.0.1", 8080, ExternalServers()).worker
+        launch = await worker.launch()
+        assert launch is not None
+        return launch.environment["CONCH_MLFLOW_SHARED"]
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert await shared() == "true"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.internal:5000")
+    assert await shared() == "false"
+    monkeypatch.setenv("CONCH_MLFLOW_SHARED", "true")
+    assert await shared() == "true"

@@ -18,7 +18,7 @@ def test_free_ports_differ_and_are_free() -> None:
 def test_a_taken_port_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(CannotStart, match=rf"port {port} is taken.*--port"):
+        with pytest.raises(CannotStart, match=rf"Port {port} is taken.*--port"):
             ensure_free("127.0.0.1", port)
 
 

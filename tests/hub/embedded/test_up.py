@@ -126,7 +126,7 @@ def test_a_taken_port_starts_nothing(conch: Conch) -> None:
     with socket.create_server(("127.0.0.1", conch.port)):
         refused = conch.up()
     assert refused.returncode == 1
-    assert refused.stderr == f"conch: port {conch.port} is taken; choose another one with --port\n"
+    assert refused.stderr == f"conch: Port {conch.port} is taken. Choose another one with --port.\n"
     assert not conch.data.exists()
 
 
