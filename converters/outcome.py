@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,19 @@ def read_line(line: bytes) -> Progress | Outcome:
 
 
 def check_places(report: ConversionReport, output: Path) -> None:
-    """Raise ConversionFailed where a report points anywhere but into `output`, by its paths or by a link."""
-    places = [report.model_directory, *filter(None, [report.probe]), *report.canonical]
-    inside = all(place.is_absolute() and place.is_relative_to(output) and ".." not in place.parts for place in places)
-    if not inside or any(path.is_symlink() for path in output.rglob("*")):
+    """Raise ConversionFailed unless a report points to what is in `output`, and everything there is a plain file.
+
+    A link would lead out of it, and whoever opens a pipe or a device waits for ever. What serves lies in one directory
+    without others in it.
+    """
+    files = [*filter(None, [report.probe]), *report.canonical]
+    places = [report.model_directory, *files]
+    if not all(place.is_absolute() and place.is_relative_to(output) and ".." not in place.parts for place in places):
         raise ConversionFailed("The child process pointed outside its own directory.", LOG_KEPT)
+    modes = {path: path.lstat().st_mode for path in output.rglob("*")}
+    regular = {path for path, mode in modes.items() if stat.S_ISREG(mode)}
+    directories = {path for path, mode in modes.items() if stat.S_ISDIR(mode)}
+    nested = any(path.parent == report.model_directory for path in directories)
+    known = report.model_directory in directories and regular.issuperset(files)
+    if nested or not known or modes.keys() != regular | directories:
+        raise ConversionFailed("The child process left something other than plain files.", LOG_KEPT)

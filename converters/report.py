@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from registry.spec.certificate import Certificate
+
+_MOST_ROWS = 65536  # of a batch, whatever a child says
 
 
 class ConversionReport(BaseModel):
@@ -24,7 +26,7 @@ class ConversionReport(BaseModel):
 
     certificate: Certificate
     signature: dict[str, Any]
-    max_batch: int
+    max_batch: int = Field(ge=1, le=_MOST_ROWS)
     model_directory: Path
     canonical: list[Path]
     probe: Path | None

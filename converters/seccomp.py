@@ -67,6 +67,9 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262),
     "quotactl": (179, 60),
+    # Pipes with a path and devices: whoever opened one afterwards would wait for ever.
+    "mknod": (133, None),
+    "mknodat": (259, 33),
     # The kernel and the machine, and where the kernel's holes have been.
     "bpf": (321, 280),
     "userfaultfd": (323, 282),

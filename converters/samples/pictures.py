@@ -31,7 +31,8 @@ class Pictures:
 def pictures(built_in: Callable[[Part], Pictures], own: Sequence[bytes] | None) -> dict[Part, Pictures]:
     """The pictures for each purpose: `built_in`, or the owner's.
 
-    All purposes are the owner's where there are enough of them (see `converters.samples.split`); fewer only calibrate.
+    All purposes are the owner's where there are enough of them (see `converters.samples.split`); fewer only calibrate,
+    and none of them is among the built-in ones that judge then: those are composed here, by seed, and lie nowhere.
     """
     if own is None:
         return {part: built_in(part) for part in Part}

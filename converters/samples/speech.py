@@ -35,7 +35,10 @@ class Recordings:
 
 
 def recordings(split: str, seed: int, count: int) -> Recordings:
-    """`count` recordings of 12.288 s. The same arguments give the same samples; no utterance is in two splits."""
+    """`count` recordings of 12.288 s. The same arguments give the same samples; no utterance is in two splits.
+
+    They are mixed here, by seed, and lie nowhere: no clip that an owner calibrates with is among them.
+    """
     rng = np.random.default_rng([seed, *split.encode()])
     spoken = utterances(split)
     audio = tuple(_recording(spoken, rng, silent=number % _SILENT == _SILENT - 1) for number in range(count))

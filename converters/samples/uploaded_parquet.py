@@ -61,7 +61,7 @@ def _open(path: Path, columns: Sequence[str], **options: Any) -> ParquetFile:
         file = ParquetFile(
             path, pre_buffer=False, buffer_size=_BUFFER_BYTES, arrow_extensions_enabled=False, **_METADATA, **options
         )
-    except (pa.ArrowException, OSError, ValueError, LookupError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         refuse(path, "is not a Parquet file", _SAVE_AGAIN)
     _check_metadata(path, file, columns)
     return file
@@ -89,7 +89,7 @@ def _batches(path: Path, file: ParquetFile, columns: Sequence[str], size: int) -
             yield batch
     except MemoryError:  # pyarrow's own is one and an ArrowException, too
         raise
-    except (pa.ArrowException, OSError, ValueError, LookupError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         refuse(path, "is damaged, or has texts that are not UTF-8", _SAVE_AGAIN)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from converters.errors import SourceInvalid
 from converters.sources.facts import ChatFacts, Format, SourceFacts
-from converters.sources.files import JSON_BYTES, plain_files, read_object, whole
+from converters.sources.files import plain_files, read_object, whole
 from converters.sources.safetensors import Tensor, read_tensors
 from converters.sources.text_facts import check_tokenizer, read_text_facts
 from registry.spec.embedding import TASK as EMBEDDING
 
 _MOST_TOKENS = 2**24
+_TEMPLATE_BYTES = 2**20
 _TABLES = ("word_embeddings.weight", "embed_tokens.weight", "wte.weight", "tok_embeddings.weight")
 _LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 _WIDTHS = ("embedding_size", "hidden_size", "dim", "n_embd")  # the first that a configuration has is the table's
@@ -147,8 +148,9 @@ def _chat_template(source: Path) -> str | None:
     """The Jinja source that transformers reads: a file of its own, or a field of tokenizer_config.json."""
     path = source / "chat_template.jinja"
     template: object = read_object(source / "tokenizer_config.json", required=False).get("chat_template")
-    if path.is_file() and path.stat().st_size <= JSON_BYTES:
-        template = path.read_bytes().decode(errors="replace")
-    if isinstance(template, str) and len(template) > 2**20:
+    if path.is_file():
+        with path.open("rb") as file:
+            template = file.read(_TEMPLATE_BYTES + 1).decode(errors="replace")
+    if isinstance(template, str) and len(template.encode(errors="replace")) > _TEMPLATE_BYTES:
         raise SourceInvalid("The chat template has more than 1 MB.", "Upload the model's own chat template.")
     return template if isinstance(template, str) else None

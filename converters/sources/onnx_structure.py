@@ -24,9 +24,9 @@ def check_operators(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto], nam
     """Raise SourceInvalid unless every node's operator is one that the graph's opset has. `name` is the file's."""
     opsets = _opsets(model, name)
     domains = {node.domain for node in nodes}
-    if model.functions or not domains <= _DOMAINS:
+    if not domains <= _DOMAINS:
         raise SourceInvalid(
-            f"The graph in {name} uses operators of its own (a custom domain or model functions).",
+            f"The graph in {name} uses operators of its own (a custom domain).",
             "Export it with the standard operators only.",
         )
     for domain, operator in sorted({(node.domain, node.op_type) for node in nodes}):

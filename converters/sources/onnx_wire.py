@@ -24,6 +24,12 @@ _ENTERED = {
     "node": {5: "attribute"},
     "attribute": {6: "graph", 11: "graph"},
 }
+_REFUSED = {
+    20: ("graphs to train with (training_info)", "Save the model without training information."),
+    25: ("model functions", "Export it with the standard operators only, or inline them with onnx.inliner."),
+}
+"""Fields of a model with nodes of their own: Conch runs neither, and the protobuf library would build them all."""
+
 _EXPORT = "Upload the file that torch.onnx.export or onnx.save wrote."
 
 
@@ -48,15 +54,13 @@ def check_size(path: Path) -> None:
         while pending:
             for inner in _enter(data, pending.pop(), path.name):
                 fields += 1
-                if inner is None:
-                    continue
-                nodes += inner.kind == "node"
-                if nodes > MOST_NODES or fields > _MOST_FIELDS:
-                    raise SourceInvalid(
-                        f"The graph in {path.name} has more than {MOST_NODES} nodes.",
-                        "Simplify the graph, or export it again.",
-                    )
-                pending.append(inner)
+                if fields > _MOST_FIELDS:
+                    raise _too_many(path.name, f"{_MOST_FIELDS} entries in its graphs")
+                if inner is not None:
+                    nodes += inner.kind == "node"
+                    if nodes > MOST_NODES:
+                        raise _too_many(path.name, f"{MOST_NODES} nodes")
+                    pending.append(inner)
 
 
 def _enter(data: mmap.mmap | bytes, message: _Message, name: str) -> Iterator[_Message | None]:
@@ -77,6 +81,9 @@ def _enter(data: mmap.mmap | bytes, message: _Message, name: str) -> Iterator[_M
         end = position if wire == _VARINT else position + length
         if end > message.end:
             raise _broken(name)
+        if message.kind == "model" and tag >> 3 in _REFUSED:
+            what, remedy = _REFUSED[tag >> 3]
+            raise SourceInvalid(f"{name} has {what}.", remedy)
         kind = entered.get(tag >> 3) if wire == _BYTES else None
         yield _Message(kind, position, end, depth) if kind else None
         position = end
@@ -94,6 +101,10 @@ def _varint(data: mmap.mmap | bytes, position: int, end: int, name: str) -> tupl
         if byte < 0x80:
             return value, position
     raise _broken(name)
+
+
+def _too_many(name: str, what: str) -> SourceInvalid:
+    return SourceInvalid(f"The graph in {name} has more than {what}.", "Simplify the graph, or export it again.")
 
 
 def _broken(name: str) -> SourceInvalid:

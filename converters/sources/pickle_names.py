@@ -26,7 +26,7 @@ def check_pickle(data: bytes, name: str, *, script: bool) -> None:
     """Raise SourceInvalid unless the pickle makes tensors and containers only; `script` adds TorchScript's classes."""
     try:
         operations = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(data)]
-    except (ValueError, IndexError, OverflowError, UnicodeError) as error:
+    except (ValueError, OverflowError) as error:
         raise _refused(name, "it is damaged") from error
     for opcode, argument in operations:
         if opcode in _COMPUTED:

@@ -7,6 +7,8 @@ Layouts: torch/export/pt2_archive/constants.py and torch/csrc/jit/docs/serializa
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from converters.errors import SourceInvalid
@@ -14,14 +16,28 @@ from converters.sources.facts import Format, SourceFacts
 from converters.sources.files import parse_object, plain_files, read_object
 from converters.sources.pickle_names import check_pickle
 from converters.sources.text_facts import check_tokenizer, read_text_facts
-from converters.sources.torch_graph import check_program, refused
+from converters.sources.torch_graph import checked_program, refused
 from converters.sources.torch_inputs import INPUTS, read_inputs
-from converters.sources.zip_archive import Archive, is_zip, open_archive
+from converters.sources.zip_archive import MAGIC, Archive, is_zip, open_archive
 from registry.spec.embedding import TASK as EMBEDDING
 
 _TEXT_BYTES = 64 * 1024**2  # the graph of a model with 10,000 nodes has 10 MB
 _PICKLE_BYTES = 16 * 1024**2
-_FORMAT, _PROGRAMS, _NATIVE = "archive_format", "models/", ("data/aotinductor/", "data/executorch/", "data/mtia")
+_FORMAT, _PROGRAM, _SAMPLE_INPUTS = "archive_format", "models/model.json", "data/sample_inputs/model.pt"
+_TABLES = {
+    "data/weights/model_weights_config.json": re.compile(r"weight_\d+"),
+    "data/constants/model_constants_config.json": re.compile(r"tensor_\d+"),
+}
+_NOT_LOADED = re.compile(r"extra/.+|code/.+\.debug_pkl|\.data/serialization_id")  # notes for people and debuggers
+_EXPORT = re.compile(
+    r"archive_format|archive_version|byteorder|\.data/version|models/model\.json|data/sample_inputs/model\.pt|"
+    r"data/weights/(weight_\d+|model_weights_config\.json)|data/constants/(tensor_\d+|model_constants_config\.json)"
+)
+_SCRIPT = re.compile(
+    r"version|byteorder|\.data/version|\.format_version|\.storage_alignment|(data|constants)\.pkl|"
+    r"(data|constants)/\d+|code/\w+(/\w+)*\.py"
+)
+"""The entries as torch writes them: its reader finds entries in any case of letters, so others are refused."""
 
 
 def format_of(path: Path) -> Format:
@@ -52,10 +68,8 @@ def inspect(source: Path, path: Path, task: str, *, allow_pickle: bool) -> Sourc
             "CONCH_ALLOW_PICKLE.",
         )
     archive = open_archive(path, path.name)
-    if form is Format.TORCH_EXPORT:
-        _check_export(archive)
-    else:
-        _check_script(archive)
+    _checked(archive, form)
+    if form is Format.TORCHSCRIPT:
         read_inputs(source / INPUTS)
     text = None
     if task == EMBEDDING.name:
@@ -73,48 +87,62 @@ def inspect(source: Path, path: Path, task: str, *, allow_pickle: bool) -> Sourc
     )
 
 
-def _check_script(archive: Archive) -> None:
+def rewrite(path: Path, form: Format, target: Path) -> None:
+    """Write to `target` the archive that torch is to load: what has been checked in the archive `path`, and no more.
+
+    So torch reads the entries that were looked at, whatever its reader would find in the owner's file. Raises
+    SourceInvalid as inspect() does.
+    """
+    archive = open_archive(path, path.name)
+    changed = _checked(archive, form)
+    loaded = [entry for entry in archive.entries if not _NOT_LOADED.fullmatch(entry)]
+    archive.copy(target, loaded, changed)
+
+
+def _checked(archive: Archive, form: Format) -> Mapping[str, bytes]:
+    """What of the archive is loaded otherwise than it is there. Raises SourceInvalid where something would run code."""
+    known = _EXPORT if form is Format.TORCH_EXPORT else _SCRIPT
+    for entry in archive.entries:
+        if not known.fullmatch(entry) and not _NOT_LOADED.fullmatch(entry):
+            raise refused(archive.name, f"{entry[:60]!a} in it is no part of one program")
+    if form is Format.TORCH_EXPORT:
+        return _checked_export(archive)
     for entry in ("data.pkl", "constants.pkl"):
         check_pickle(archive.read(entry, _PICKLE_BYTES), archive.name, script=True)
+    return {}
 
 
-def _check_export(archive: Archive) -> None:
-    programs = [entry for entry in archive.entries if entry.startswith(_PROGRAMS)]
-    if archive.read(_FORMAT, 10) != b"pt2" or len(programs) != 1 or not programs[0].endswith(".json"):
-        raise refused(archive.name, f"it holds {len(programs)} exported programs, not one")
-    if any(entry.startswith(_NATIVE) for entry in archive.entries):
-        raise refused(archive.name, "it holds compiled code")
-    program = parse_object(archive.read(programs[0], _TEXT_BYTES), f"the program in {archive.name}")
-    check_program(program, archive.name)
-    for entry, info in archive.entries.items():
-        if entry.startswith("data/") and info.file_size:
-            _check_payload(archive, entry)
-    for entry in archive.entries:
-        if entry.startswith("data/") and entry.endswith("_config.json"):
-            _check_pickled(archive, entry)
+def _checked_export(archive: Archive) -> Mapping[str, bytes]:
+    """The program without what a graph does not need, and no sample inputs, which are a pickle."""
+    if archive.read(_FORMAT, 10) != b"pt2":
+        raise refused(archive.name, "it is in another format than torch.export's")
+    program = checked_program(archive.read(_PROGRAM, _TEXT_BYTES), archive.name)
+    for table, tensors in _TABLES.items():
+        _check_table(archive, table, tensors)
+    _check_sample_inputs(archive)
+    return {_PROGRAM: program, _SAMPLE_INPUTS: b""}
 
 
-def _check_payload(archive: Archive, entry: str) -> None:
-    """Pickles within the archive, which torch.save wrote as archives of their own: sample inputs, odd tensors."""
-    if entry.rpartition("/")[2].startswith(("custom_obj_", "opaque_obj_")):
-        raise refused(archive.name, "it holds objects beyond tensors")
-    if archive.is_archive(entry):
-        inner = open_archive(archive.read(entry, 2**31), archive.name)
-        check_pickle(inner.read("data.pkl", _PICKLE_BYTES), archive.name, script=False)
-    elif entry.startswith("data/sample_inputs/") or entry.endswith(".pt"):
-        raise refused(archive.name, "it holds a bare pickle")
-
-
-def _check_pickled(archive: Archive, entry: str) -> None:
-    """Whatever a table of weights or constants says is pickled has been looked at by _check_payload."""
+def _check_table(archive: Archive, entry: str, tensors: re.Pattern[str]) -> None:
+    """The table names raw tensors beside it: one that is pickled is of a class beyond those that ONNX has."""
     table = parse_object(archive.read(entry, _TEXT_BYTES), f"a table in {archive.name}").get("config")
-    directory = entry.rpartition("/")[0]
     if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
         raise refused(archive.name, "a table of its weights is none")
+    directory = entry.rpartition("/")[0]
     for row in table.values():
-        place = f"{directory}/{row.get('path_name')}"
-        if place not in archive.entries or (row.get("use_pickle") and not archive.is_archive(place)):
+        place = str(row.get("path_name"))
+        if not tensors.fullmatch(place) or f"{directory}/{place}" not in archive.entries:
             raise refused(archive.name, "a table of its weights does not fit them")
+        if row.get("use_pickle") is not False:
+            raise refused(archive.name, "it holds objects beyond tensors")
+
+
+def _check_sample_inputs(archive: Archive) -> None:
+    """An archive of torch.save's own. It is never loaded, and one that would run code is refused all the same."""
+    content = archive.read(_SAMPLE_INPUTS, 2**31)
+    if not content.startswith(MAGIC):
+        raise refused(archive.name, "it holds a bare pickle")
+    check_pickle(open_archive(content, archive.name).read("data.pkl", _PICKLE_BYTES), archive.name, script=False)
 
 
 def _parameters(archive: Archive, form: Format) -> int:

@@ -1,65 +1,78 @@
-"""The texts in a torch.export program that torch looks up in Python or evaluates, held to what they have to be.
+"""The texts in a torch.export program that end up in Python, held to what they have to be.
 
-torch 2.13 resolves a node's target attribute by attribute from `torch` on, hands sizes to sympy's eval, compiles guards
-with exec, and imports what the structure of the inputs names. Each is written by torch in one narrow form
-(torch/_export/serde/serialize.py, torch/export/_unlift.py, torch/utils/_pytree.py).
+torch 2.13 resolves operators attribute by attribute from `torch` on, hands sizes to sympy's eval, compiles guards with
+exec, writes names into the code of the module that it compiles, and imports what the structure of the inputs names.
+Each is written by torch in one narrow form (torch/_export/serde/serialize.py, torch/export/_unlift.py,
+torch/fx/graph.py, torch/utils/_pytree.py).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from converters.errors import SourceInvalid
 from converters.sources.files import parse_object
+from converters.sources.torch_expression import is_guard, is_size
 
-_LONGEST = 10_000  # characters of an expression
+# Without aten.from_file and aten.save, which open a file by its name, and without attributes of Python's own, such as
+# __class__; of the operators that take graphs those that an exporter to ONNX may meet.
 _OPERATOR = re.compile(
-    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\.(_check|_check_is_size|sym_\w+|_sym_\w+)|math\.\w+|"
+    r"torch\.ops\.(aten|prims)\.((?!__|from_file|save\b)\w+|__i?(and|or|xor|lshift|rshift)__)(\.(?!_)\w+)?|"
+    r"torch\.(_check|_check_is_size|_?sym_\w+)|math\.(?!_)\w+|"
+    r"torch\.ops\.higher_order\.(cond|while_loop|scan|map_impl|wrap_with_set_grad_enabled|wrap_with_autocast)|"
     r"_operator\.(add|sub|mul|floordiv|truediv|mod|neg|pos|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem|abs|index)"
 )
-_FUNCTION = re.compile(
-    r"Symbol|Integer|Rational|Float|Add|Mul|Pow|Max|Min|Abs|And|Or|Not|Eq|Ne|Lt|Le|Gt|Ge|Mod|Equality|Unequality|"
-    r"(Strict)?(Less|Greater)Than|Where|FloorDiv|ModularIndexing|PythonMod|CleanDiv|CeilDiv|CeilToInt|FloorToInt|"
-    r"IntTrueDiv|FloatTrueDiv|ToFloat|TruncToInt|RoundToInt|RoundDecimal|PowByNatural|FloatPow|LShift|RShift|Identity|"
-    r"OpaqueUnaryFn_\w+|ceiling|floor|max|min|and|or|not"
-)
-_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
-_ARITHMETIC = re.compile(r"[\w ()+*/<>=%&|~!,-]*")
-_SYMBOL = re.compile(r"Symbol\('\w+'")
-_DECIMAL = re.compile(r"\b\d+\.\d+")
-_INPUT = re.compile(r"L(\['\w+'\]|\[\d+\])+\.((size|stride)\(\)\[\d+\]|(storage_offset|dim)\(\))")
+_OPERATORS = {"target", "as_operator"}
+_VARIABLES = {"name", "as_name", "forward_arg_names"}
+_VARIABLE = re.compile(r"([A-Za-z_]\w*)?")
+_PLAIN = re.compile(r"[\w.@/+ -]*")  # names of parameters, keys, versions: wherever it stands in code, it calls nothing
+_DATA = {"as_string", "as_strings"}  # arguments of operators: texts there, too
 _STRUCTURES = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
 
 
-def check_program(program: dict[str, Any], name: str) -> None:
-    """Raise SourceInvalid unless nodes call operators on tensors and nothing else names Python. `name` is shown."""
-    guards = program.get("guards_code", [])
-    if not isinstance(guards, list) or not all(isinstance(guard, str) and _is_guard(guard) for guard in guards):
+def checked_program(data: bytes, name: str) -> bytes:
+    """The program in `data`, a JSON object, without guards and notes of where nodes came from: a graph needs neither.
+
+    Raises SourceInvalid unless nodes call operators on tensors and nothing else names Python. `name` is the archive's.
+    """
+    program = parse_object(data, f"the program in {name}")
+    guards = program.pop("guards_code", [])
+    if not isinstance(guards, list) or not all(isinstance(guard, str) and is_guard(guard) for guard in guards):
         raise refused(name, "a guard in it is no comparison of the inputs' sizes")
-    for key, text in _texts(program):
-        if key == "target" and not _OPERATOR.fullmatch(text):
+    for key, value in _values(program):
+        if key == "metadata" and _is_notes(value):
+            value.clear()
+        elif isinstance(value, str):
+            _check_text(key, value, name)
+    return json.dumps({**program, "guards_code": []}).encode()
+
+
+def _is_notes(value: Any) -> bool:
+    """Whether it is what a node has at `metadata`, and not a tensor of that name."""
+    return isinstance(value, dict) and all(isinstance(note, str) for note in value.values())
+
+
+def _check_text(key: str, text: str, name: str) -> None:
+    """Raise SourceInvalid where `text`, which stands at `key`, is not what torch writes there."""
+    if key in _OPERATORS:
+        if not _OPERATOR.fullmatch(text):
             raise refused(name, f"a node calls {text[:60]!a}, which is no operator on tensors")
-        if key == "expr_str" and not _is_arithmetic(_SYMBOL.sub("Symbol(s", text)):
+    elif key == "expr_str":
+        if not is_size(text):
             raise refused(name, "a size in it is no arithmetic expression")
-        if key in ("in_spec", "out_spec") and text:
-            _check_structure(text, name)
-
-
-def _is_guard(guard: str) -> bool:
-    return _is_arithmetic(_INPUT.sub("s", guard))
-
-
-def _is_arithmetic(text: str) -> bool:
-    """Whether `text` has numbers, names, operators and known functions, and no text, attribute or index."""
-    text = _DECIMAL.sub("1", text)
-    plain = len(text) <= _LONGEST and _ARITHMETIC.fullmatch(text) is not None and "__" not in text
-    return plain and all(_FUNCTION.fullmatch(function) for function in _CALL.findall(text))
+    elif key in ("in_spec", "out_spec"):
+        _check_structure(text, name)
+    elif key not in _DATA and not (_VARIABLE if key in _VARIABLES else _PLAIN).fullmatch(text):
+        raise refused(name, f"{text[:60]!a} in it is no name")
 
 
 def _check_structure(text: str, name: str) -> None:
     """The tree of containers in which inputs and outputs come: `[1, {"type", "context", "children_spec"}]`."""
+    if not text:  # of a part that is called with nothing
+        return
     tree = _parsed(text, name)
     pending = tree[1:] if isinstance(tree, list) else [tree]
     while pending:
@@ -77,7 +90,11 @@ def _is_container(kind: Any, context: Any, name: str) -> bool:
     if context is None:
         return True
     keys = _parsed(context, name) if isinstance(context, str) else context
-    return keys is None or (isinstance(keys, list) and all(isinstance(key, str | int) for key in keys))
+    return keys is None or (isinstance(keys, list) and all(map(_is_key, keys)))
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, int) or (isinstance(key, str) and _PLAIN.fullmatch(key) is not None)
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -85,16 +102,17 @@ def _parsed(text: str, name: str) -> Any:
     return parse_object(f'{{"value": {text}}}'.encode(), f"a structure in {name}")["value"]
 
 
-def _texts(value: Any) -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value with the key it stands at."""
-    pending = [value]
+def _values(program: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every value in a JSON object, at any depth, with the key it stands at; keys are values that stand at none."""
+    pending: list[tuple[str, Any]] = [("", program)]
     while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            yield from ((key, text) for key, text in value.items() if isinstance(text, str))
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
+        key, value = pending.pop()
+        yield key, value
+        if isinstance(value, list):
+            pending += [(key, entry) for entry in value]
+        elif isinstance(value, dict):
+            pending += value.items()
+            pending += [("", inner) for inner in value]
 
 
 def refused(name: str, why: str) -> SourceInvalid:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,15 @@ from onnx import helper
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.sources.facts import Format
+from converters.sources.torch_archive import rewrite
 from converters.sources.torch_inputs import INPUTS, Inputs, read_inputs
 
 OPSET = 20
 
-_REFUSALS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, OSError)
-"""What torch raises for a program that it cannot load, run or express: it has no error of its own for that."""
+_COMPILED = (RuntimeError, ValueError, LookupError)
+"""What exceptions of torch's C++ come as."""
+_WRITTEN = (*_COMPILED, TypeError, AttributeError, AssertionError, SyntaxError)
+"""What torch's Python raises for a program that it cannot read or express: it has no error of its own for that."""
 
 
 def to_onnx(path: Path, form: Format, threads: int) -> onnx.ModelProto:
@@ -31,32 +34,34 @@ def to_onnx(path: Path, form: Format, threads: int) -> onnx.ModelProto:
     where the program does not load or run, ConversionFailed where ONNX cannot say what it does.
     """
     torch.set_num_threads(threads)
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own, about their internals
-        return _exported(path) if form is Format.TORCH_EXPORT else _scripted(path)
+        archive = Path(directory) / "program.pt2"  # torch warns of other names
+        rewrite(path, form, archive)
+        return _exported(path, archive) if form is Format.TORCH_EXPORT else _scripted(path, archive)
 
 
-def _exported(path: Path) -> onnx.ModelProto:
+def _exported(path: Path, archive: Path) -> onnx.ModelProto:
+    """From `archive`, which is what is loaded of the owner's `path`."""
     try:
-        with path.open("rb") as file:
-            program = torch.export.load(file)
-    except (*_REFUSALS, zipfile.BadZipFile) as error:
+        program = torch.export.load(archive)
+    except _WRITTEN as error:
         raise _does_not_load(path) from error
     try:
         made = torch.onnx.export(program, dynamo=True, opset_version=OPSET, external_data=False, verbose=False)
-    except _REFUSALS as error:
+    except torch.onnx.OnnxExporterError as error:
         raise _no_onnx(path) from error
     assert made is not None
     return made.model_proto
 
 
-def _scripted(path: Path) -> onnx.ModelProto:
-    """By the exporter for TorchScript: that for torch.export refuses script modules (torch 2.13)."""
+def _scripted(path: Path, archive: Path) -> onnx.ModelProto:
+    """From `archive` by the exporter for TorchScript: that for torch.export refuses script modules (torch 2.13)."""
     inputs = read_inputs(path.parent / INPUTS)
     try:
         load: Any = torch.jit.load  # untyped
-        module = load(str(path), map_location="cpu").eval()
-    except _REFUSALS as error:
+        module = load(str(archive), map_location="cpu").eval()
+    except _COMPILED as error:
         raise _does_not_load(path) from error
     outputs = _outputs(module, inputs)
     content: Any = io.BytesIO()  # which the exporter takes, though its types do not say so
@@ -72,7 +77,7 @@ def _scripted(path: Path) -> onnx.ModelProto:
             output_names=[output.name for output in outputs],
             dynamic_axes=axes | {output.name: _named(output.shape) for output in outputs},
         )
-    except _REFUSALS as error:
+    except _WRITTEN as error:
         raise _no_onnx(path) from error
     model = onnx.load_model_from_string(content.getvalue())
     for declared, output in zip(model.graph.output, outputs, strict=True):
@@ -112,7 +117,7 @@ def _shapes(module: Any, inputs: Inputs, sizes: Mapping[str, int]) -> list[tuple
     try:
         with torch.inference_mode():
             answer = module(*examples)
-    except _REFUSALS as error:
+    except _COMPILED as error:
         raise _does_not_run(f"does not run with inputs of the shapes {shown}") from error
     tensors = [answer] if isinstance(answer, torch.Tensor) else answer
     if not isinstance(tensors, tuple | list) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors):

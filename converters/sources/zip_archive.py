@@ -8,19 +8,22 @@ before or behind the archive.
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from converters.errors import SourceInvalid
 
-_MAGIC = b"PK\x03\x04"
+MAGIC = b"PK\x03\x04"
 _MOST_ENTRIES = 20_000  # torch writes one for each tensor; the largest models have some thousand
 _MOST_RATIO = 100  # source code in TorchScript archives packs to a tenth
 _MOST_UNPACKED = 64 * 1024**2  # of all compressed entries: torch stores tensors as they are
-_LOCAL_HEADER = 30  # bytes before an entry's name
+_LOCAL_HEADER, _LOCAL_LENGTHS = 30, 26  # bytes before an entry's name, and before the lengths of what follows
+_COPIED_BYTES = 16 * 1024**2  # at once
 _END, _END_MAGIC = 22, b"PK\x05\x06"  # the record that ends an archive without a comment
 
 
@@ -37,24 +40,30 @@ class Archive:
         info = self.entries.get(entry)
         if info is None or info.file_size > most:
             raise _refused(self.name, f"its {entry[:50]!a} is missing or has more than {most} bytes")
-        return self._begin(info, most)
+        with _reading(self.name), self._file.open(info) as file:
+            return file.read()
 
-    def is_archive(self, entry: str) -> bool:
-        """Whether the entry is a zip archive itself."""
-        return self._begin(self.entries[entry], len(_MAGIC)) == _MAGIC
+    def copy(self, target: Path, entries: Iterable[str], changed: Mapping[str, bytes]) -> None:
+        """Write an archive of `entries` to `target`, stored, with the contents that `changed` has for some of them.
 
-    def _begin(self, info: zipfile.ZipInfo, most: int) -> bytes:
-        try:
-            with self._file.open(info) as file:
-                return file.read(most)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise _refused(self.name, "an entry is damaged") from error
+        Raises SourceInvalid where one is damaged.
+        """
+        with zipfile.ZipFile(target, "w") as made:
+            for entry in entries:
+                info = self.entries[entry]
+                place = zipfile.ZipInfo(f"archive/{entry}")
+                if entry in changed:
+                    made.writestr(place, changed[entry])
+                    continue
+                place.file_size = info.file_size  # from 2 GB on its header is a longer one
+                with _reading(self.name), self._file.open(info) as file, made.open(place, "w") as copied:
+                    shutil.copyfileobj(file, copied, _COPIED_BYTES)
 
 
 def is_zip(path: Path) -> bool:
     """Whether the file begins as a zip archive does."""
     with path.open("rb") as file:
-        return file.read(4) == _MAGIC
+        return file.read(4) == MAGIC
 
 
 def open_archive(source: Path | bytes, name: str) -> Archive:
@@ -62,13 +71,22 @@ def open_archive(source: Path | bytes, name: str) -> Archive:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     try:
         file = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise _refused(name, "it is no zip archive, or was cut off") from error
     if not _ends(source):
         raise _refused(name, "something follows it, or it was cut off")
     _check_sizes(file, size, name)
     _check_places(file, name)
     return Archive(name, _entries(file, name), file)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """What zipfile raises for an entry whose header, bytes or checksum do not hold."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise _refused(name, "an entry is damaged") from error
 
 
 def _check_sizes(file: zipfile.ZipFile, size: int, name: str) -> None:
@@ -98,13 +116,18 @@ def _ends(source: Path | bytes) -> bool:
 
 def _check_places(file: zipfile.ZipFile, name: str) -> None:
     """Entries follow each other from the first byte, each in a place of its own, up to the directory."""
+    assert file.fp is not None
     position = 0
     for info in sorted(file.infolist(), key=lambda info: info.header_offset):
         if info.header_offset < position or (position == 0 and info.header_offset != 0):
             raise _refused(name, "its entries overlap, or something lies before them")
-        position = info.header_offset + _LOCAL_HEADER + len(info.orig_filename) + info.compress_size
-    if position > file.start_dir:
-        raise _refused(name, "its directory lies within its entries")
+        position = info.header_offset + _LOCAL_HEADER + info.compress_size
+        if position <= file.start_dir:
+            file.fp.seek(info.header_offset + _LOCAL_LENGTHS)
+            lengths = file.fp.read(4)  # bytes of its name and of its extra field, which the directory need not repeat
+            position += int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        if position > file.start_dir:
+            raise _refused(name, "its directory lies within its entries")
 
 
 def _entries(file: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
@@ -113,8 +136,9 @@ def _entries(file: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     roots = set()
     for info in file.infolist():
         path = PurePosixPath(info.filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in info.orig_filename or "\0" in info.orig_filename:
-            raise _refused(name, "an entry's name leads out of it")
+        odd = str(path) != info.orig_filename or not set(info.orig_filename).isdisjoint("\\\0")
+        if odd or path.is_absolute() or ".." in path.parts:
+            raise _refused(name, "an entry's name leads out of it, or is not plain")
         roots.add(path.parts[0] if path.parts else "")
         entries["/".join(path.parts[1:])] = info
     if len({entry.lower() for entry in entries}) < len(file.infolist()) or len(roots) != 1:

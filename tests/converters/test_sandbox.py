@@ -66,6 +66,8 @@ print(json.dumps({
     "write output": attempt(lambda: (output / "file").write_text("made")),
     "read secret": attempt(lambda: secret.read_text()),
     "list secrets": attempt(lambda: os.listdir(secret.parent)),
+    "make a pipe": attempt(lambda: os.mkfifo(output / "pipe")),
+    "make a device": attempt(lambda: os.mknod(output / "null", 0o20600, os.makedev(1, 3))),
     "link to a secret": attempt(lambda: os.link(secret, output / "link")),
     "parent's environment": attempt(lambda: pathlib.Path(f"/proc/{os.getppid()}/environ").read_bytes()),
     "TCP": attempt(lambda: socket.create_connection(("127.0.0.1", port), timeout=2)),
@@ -148,6 +150,12 @@ def test_the_child_starts_no_process_and_looks_into_none(reached: dict[str, obje
     assert {what: reached[what] for what in refused} == dict.fromkeys(refused, "PermissionError")
 
 
+def test_the_child_makes_no_pipe_and_no_device_that_others_could_open(reached: dict[str, object]) -> None:
+    if not reached["calls"]:
+        pytest.skip("this kernel has no seccomp, and the child says so in its log")
+    assert (reached["make a pipe"], reached["make a device"]) == ("PermissionError", "PermissionError")
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 is a second way into the same kernel on x86_64 only")
 def test_the_child_cannot_go_round_the_filter_by_other_numbers(reached: dict[str, object]) -> None:
     if not reached["calls"]:
@@ -202,6 +210,7 @@ def test_a_processor_without_a_filter_is_told(monkeypatch: pytest.MonkeyPatch) -
         ("ptrace", 0, "EPERM"),
         ("bpf", 0, "EPERM"),
         ("mount", 0, "EPERM"),
+        ("mknodat", 0, "EPERM"),
         ("clone3", 0, "ENOSYS"),
         ("a process", 0x11, "EPERM"),
         ("a thread", 0x3D0F00, "allow"),

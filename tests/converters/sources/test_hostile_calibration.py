@@ -69,6 +69,19 @@ def _claimed(archive: bytes, size: int) -> bytes:
     return archive[:place] + struct.pack("<I", size) + archive[place + 4 :]
 
 
+def _placed(archive: bytes, offset: int) -> bytes:
+    """The directory says that the first entry begins at `offset`."""
+    place = archive.index(b"PK\x01\x02") + 42
+    return archive[:place] + struct.pack("<I", offset) + archive[place + 4 :]
+
+
+def _misnamed() -> bytes:
+    """UTF-8 in the directory, and before the content a name that is none."""
+    content = bytearray(zipped({"ä.png": picture(1)}))
+    content[30:32] = b"\xff\xff"
+    return bytes(content)
+
+
 def _encrypted() -> bytes:
     content = bytearray(zipped({"a.png": picture(1)}))
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -110,6 +123,14 @@ ARCHIVES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a link": ("images", lambda: _two_pictures_and(link=b"/etc/passwd"), "'link', which is none of the formats"),
     "an executable": ("images", lambda: _two_pictures_and(run=b"\x7fELF" + bytes(100)), "none of the formats"),
     "half an archive": ("images", lambda: zipped({"a.png": picture(1)})[:-40], "not a zip"),
+    "an entry without a name": (
+        "images",
+        lambda: zipped({"nameless": picture(1)}).replace(b"nameless", b"\0ameless"),
+        "holds no images",
+    ),
+    "a name that is not in its encoding": ("images", _misnamed, "damaged"),
+    "an entry beyond the end": ("images", lambda: _placed(zipped({"a.png": picture(1)}), 2**32 - 2), "damaged"),
+    "an entry before the beginning": ("images", lambda: zipped({"a.png": picture(1)})[20:], "damaged"),
     "no archive": ("audio", lambda: b"PK, or so", "not a zip"),
     "an empty archive": ("audio", lambda: zipped({}), "holds no audio clips"),
     "directories only": ("images", lambda: zipped({"a/": b"", "a/b/": b""}), "holds no images"),

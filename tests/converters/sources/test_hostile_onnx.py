@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.request import Limits
+from converters.sources import onnx_wire
 from tests.converters.given import linear
 from tests.converters.sources.hostile import fails, refused, refused_in_child
 
@@ -290,13 +291,44 @@ async def test_a_million_nodes_are_refused_at_once_in_little_memory(branch: bool
     assert time.monotonic() - begun < 12
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [((20, 2, 1), "graphs to train with"), ((25, 7), "model functions")],
+    ids=["in training_info.algorithm", "in a function"],
+)
+async def test_a_million_nodes_beside_the_graph_are_refused_too(
+    fields: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    *outer, innermost = fields
+    content = _field(innermost, helper.make_node("Neg", ["x"], ["y"]).SerializeToString()) * NODES
+    for field in reversed(outer):
+        content = _field(field, content)
+    (source / "model.onnx").write_bytes(linear().SerializeToString() + content)
+    await refused_in_child(source, "tensor", message, Limits(20, 512 * 1024**2))
+
+
+def test_millions_of_entries_that_are_no_nodes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_wire, "_MOST_FIELDS", 10_000)
+    source = tmp_path / "source"
+    source.mkdir()
+    graph = _field(7, _field(2, b"") * 10_001)  # GraphProto.name, over and over
+    (source / "model.onnx").write_bytes(linear().SerializeToString() + graph)
+    refused(source, "tensor", "more than 10000 entries")
+
+
 def _field(number: int, content: bytes) -> bytes:
     """A length-delimited field of a protobuf."""
-    length, size = b"", len(content)
-    while size >= 0x80:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    encoded = b""
+    while value >= 0x80:
+        encoded += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return encoded + bytes([value])
 
 
 def test_graphs_a_thousand_deep_in_each_other_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from converters.child import inspect_source
 from converters.errors import SourceInvalid
 from converters.samples.uploaded_tensors import tensors
 from converters.samples.uploaded_text import texts
+from converters.sources.facts import Format
+from converters.sources.torch_program import to_onnx
 from tests.converters.given import LIMITS
 from tests.converters.samples.owners import ONE_INPUT, npy, zipped
 from tests.converters.sources.hostile import Payload, payload, refused
@@ -89,11 +92,24 @@ def _changed(archive: bytes, changes: Mapping[str, bytes]) -> bytes:
 
 
 def _weights(marker: Path) -> bytes:
-    return _program(lambda old: {name: _torch_save(marker) for name in old if "/weights/weight_" in name})
+    """Weights that their table calls pickled."""
+
+    def change(old: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        table = "data/weights/model_weights_config.json"
+        weights = {name: _torch_save(marker) for name in old if "/weights/weight_" in name}
+        return {**weights, table: old[table].replace(b'"use_pickle": false', b'"use_pickle": true')}
+
+    return _program(change)
 
 
 def _sample_inputs(marker: Path) -> bytes:
     return _program(lambda old: {"data/sample_inputs/model.pt": _torch_save(marker)})
+
+
+def _sample_inputs_in_other_letters(marker: Path) -> bytes:
+    """torch finds an entry whatever the case of its letters."""
+    name = "data/sample_inputs/model.pt"
+    return _sample_inputs(marker).replace(name.encode(), name.capitalize().encode())
 
 
 def _bare_constant(marker: Path) -> bytes:
@@ -135,6 +151,35 @@ def _guard(marker: Path) -> bytes:
     return _altered(lambda program: program.update(guards_code=[_code(marker)]))
 
 
+def _guard_in_parentheses(marker: Path) -> bytes:
+    """No name stands before a parenthesis, and no text is in quotes."""
+    return _altered(lambda program: program.update(guards_code=[_spelt(marker)]))
+
+
+def _size_in_parentheses(marker: Path) -> bytes:
+    """The same as a size."""
+    return _altered(
+        lambda program: program["graph_module"]["graph"]["tensor_values"]["input"]["sizes"][0]["as_expr"].update(
+            expr_str=_spelt(marker)
+        )
+    )
+
+
+def _spelt(marker: Path) -> str:
+    return f"(exec)({'+'.join(f'(chr)({ord(letter)})' for letter in _code(marker))})"
+
+
+def _name(marker: Path) -> bytes:
+    """An input whose name has a default: names stand in the code of the module as they are."""
+
+    def change(old: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        name = "models/model.json"
+        value = json.dumps(f"input={_code(marker)}").encode()
+        return {name: re.sub(rb'"input"(?!, "arg")', lambda _: value, old[name])}  # aten.linear has an input, too
+
+    return _program(change)
+
+
 def _structure(marker: Path) -> bytes:
     """Inputs in a defaultdict, whose factory torch imports by its name."""
     context = {"default_factory_module": "os", "default_factory_name": "abort", "dict_context": "[]"}
@@ -156,10 +201,14 @@ FILES: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "the constants of TorchScript": ("model.jit", lambda marker: _script(marker, "constants.pkl")),
     "the weights of a torch.export archive": ("model.pt2", _weights),
     "the sample inputs of a torch.export archive": ("model.pt2", _sample_inputs),
+    "sample inputs in other letters": ("model.pt2", _sample_inputs_in_other_letters),
     "an object in a torch.export archive": ("model.pt2", _bare_constant),
     "a node that calls the system": ("model.pt2", _node),
     "a size that is a program": ("model.pt2", _size),
     "a guard that is a program": ("model.pt2", _guard),
+    "a size that is a program in parentheses": ("model.pt2", _size_in_parentheses),
+    "a guard that is a program in parentheses": ("model.pt2", _guard_in_parentheses),
+    "a name that is a program": ("model.pt2", _name),
     "a structure that imports": ("model.pt2", _structure),
 }
 
@@ -173,6 +222,14 @@ def test_a_pickle_is_not_run_even_where_pickles_are_allowed(
     (source / name).write_bytes(make(marker))
     error = refused(source, "tensor", name, allow_pickle=allowed)
     assert "ONNX" in error.remedy
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("case", [case for case, (name, _) in FILES.items() if name == "model.pt2"])
+def test_what_is_not_inspected_is_not_run_by_the_conversion_either(case: str, source: Path, marker: Path) -> None:
+    (source / "model.pt2").write_bytes(FILES[case][1](marker))
+    with pytest.raises(SourceInvalid):
+        to_onnx(source / "model.pt2", Format.TORCH_EXPORT, threads=1)
     assert not marker.exists()
 
 

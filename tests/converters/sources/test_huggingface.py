@@ -51,6 +51,11 @@ def test_the_facts_of_a_language_model(llama: Path) -> None:
     assert again.chat_template == "{{ messages[0] }}"
 
 
+def _grown(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
 def _config(source: Path, **fields: Any) -> None:
     config = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps(config | fields))
@@ -80,6 +85,11 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "another file has, too",
     ),
     "a chat template of 2 MB": (lambda s: (s / "chat_template.jinja").write_text("x" * 2**21), "more than 1 MB"),
+    "a chat template of 65 MB": (lambda s: _grown(s / "chat_template.jinja", 65 * 1024**2), "more than 1 MB"),
+    "a chat template of 2 MB in half as many letters": (
+        lambda s: (s / "chat_template.jinja").write_text("я" * 2**20),
+        "more than 1 MB",
+    ),
 }
 
 

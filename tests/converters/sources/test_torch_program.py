@@ -112,7 +112,7 @@ def test_what_onnx_has_no_operators_for_fails_with_a_remedy(tmp_path: Path) -> N
 def test_a_damaged_program_does_not_load(scripted: Path, tmp_path: Path) -> None:
     shutil.copytree(scripted, tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.pt").write_bytes((scripted / "model.pt").read_bytes()[:-1000])
-    with pytest.raises(SourceInvalid, match="cannot load model"):
+    with pytest.raises(SourceInvalid, match="was cut off"):
         to_onnx(tmp_path / "model.pt", Format.TORCHSCRIPT, threads=1)
 
 
