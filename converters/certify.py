@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,15 +16,16 @@ from converters import decision, lineage
 from converters.decision import Decision
 from converters.errors import ConversionFailed
 from converters.job import Job, Measured
-from converters.search.bench import FLOAT, Bench, Judgement
+from converters.search.bench import FLOAT, Bench, Judgement, float_refused
 from converters.search.journal import Journal
 from converters.search.observations import observations
 from converters.search.recipe import Recipe
 from converters.search.schemes import Part, part, stored
 from converters.search.search import Search
 from converters.search.workshop import Candidate, Workshop
-from converters.steps import accuracy, audit, prepare
+from converters.steps import accuracy, audit, prepare, quantizable
 from converters.steps.lint import CanonicalInvalid
+from converters.steps.run import EngineRefused
 from converters.subject import Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Lowering, Operators, Point, Precision, Size
 from registry.spec.hardware import hardware_class
@@ -75,31 +75,43 @@ class _Certification:
         self._job = job
         self._subject = subject
         self._notes: list[str] = []
+        limits = accuracy.bounds(task, job.request.budget)  # refused before anything is done
         self._floating = {name: prepare.clean(model) for name, model in subject.graphs.items()}
         self._prepared = self._prepare() if job.request.precision is Precision.INT8 else {}
         self._workshop = Workshop(self._floating, self._prepared, job.scratch("candidates"))
         job.cache.mkdir(parents=True, exist_ok=True)
-        journal = Journal(job.cache / "journal.jsonl", self._scope())
+        self._scope = self._digest()
+        journal = Journal(job.cache / "journal.jsonl", self._scope)
         log.info("%d findings of an earlier attempt", journal.known)
         self._bench = Bench(
             subject,
             self._workshop,
             journal,
             task.criteria,
-            accuracy.bounds(task, job.request.budget),
+            limits,
             threads=job.request.threads,
             seed=job.request.seed,
         )
         self._search: Search | None = None
+        self._inaccurate = False
 
     def run(self) -> Certified:
         """Examine the finalists in turn; the last is float, and to that there is only one objection."""
         examined = None
         for earlier, recipe in enumerate(self._finalists()):
             self._job.reporter.step("finalist", f"judging {recipe.name} on held-out data", None)
-            examined = self._examine(recipe, accuracy.confidence_after(earlier))
+            try:
+                examined = self._examine(recipe, accuracy.confidence_after(earlier))
+            except EngineRefused as error:
+                if recipe == FLOAT:
+                    raise float_refused(error) from error
+                log.info("%s is refused", recipe.name, exc_info=True)
+                self._inaccurate = False
+                self._notes.append(f"{_sentence(recipe)}: {recipe.engine} refuses it: {error.brief}")
+                continue
             if examined.objection is None:
                 break
+            self._inaccurate = not examined.judgement.passed
             self._notes.append(f"{_sentence(recipe)}: {examined.objection}")
         assert examined is not None, "float is always a finalist"
         return self._papers(examined)
@@ -108,50 +120,60 @@ class _Certification:
         try:
             scratch = self._job.scratch("prepare")
             return {name: prepare.prepare(model, scratch) for name, model in self._floating.items()}
-        except ValueError as error:
+        except prepare.OpsetUnsupported as error:
             self._notes.append(f"INT8 is not possible: {error}")
-            return {}
+        except EngineRefused as error:
+            self._notes.append(f"INT8 is not possible: ONNX Runtime does not open the graph: {error.brief}")
+        return {}
 
     def _finalists(self) -> Iterator[Recipe]:
         if self._prepared:
-            parts = self._parts()
-            if any(p.products for p in parts.values()):
-                best = self._searched(parts)
-                if best is not None:
-                    yield best
-                    if self._search is not None and not self._search.out_of_time:
-                        yield from self._search.safer(best)
-                else:
-                    self._notes.append(self._no_candidate())
-                if any(product.operator == "MatMul" for p in parts.values() for product in p.products):
-                    yield _DYNAMIC
-            else:
-                self._notes.append("the graph has no product with constant FP32 weights to quantize")
-            if self._search is None or not self._search.harm:
-                self._job.reporter.step("weights", "rounding the weights for float arithmetic")
-                self._workshop.store_by({name: stored(p) for name, p in parts.items()})
-            yield _WEIGHTS
+            yield from self._quantized()
         elif self._job.request.precision is Precision.FLOAT32:
             self._notes.append("the owner asked for float32")
         yield FLOAT
 
+    def _quantized(self) -> Iterator[Recipe]:
+        """In integers where the graph can be, then with weights in INT8 alone."""
+        why = next(filter(None, map(quantizable.why_not, self._prepared.values())), None)
+        parts = self._parts()
+        if why is not None:
+            self._notes.append(f"INT8 is not possible: {why}")
+        elif any(p.products for p in parts.values()):
+            yield from self._in_integers(parts)
+        else:
+            self._notes.append("the graph has no product with constant FP32 weights to quantize")
+        if not self._workshop.knows_rounding:
+            self._workshop.store_by({name: stored(p, self._say_weights) for name, p in parts.items()})
+        yield _WEIGHTS
+
+    def _in_integers(self, parts: dict[str, Part]) -> Iterator[Recipe]:
+        """The best that the search finds, the same with more of it in float while it is not accurate, dynamic INT8."""
+        self._search = search = self._new_search(parts)
+        best = search.run()
+        if best is None:
+            self._notes.append(_no_candidate(search))
+        else:
+            yield best
+            safer = search.safer(best)
+            while self._inaccurate and (recipe := next(safer, None)) is not None:
+                yield recipe
+        if any(product.operator == "MatMul" for p in parts.values() for product in p.products):
+            yield _DYNAMIC
+
+    def _say_weights(self, message: str) -> None:
+        self._job.reporter.step("weights", message)
+
     def _parts(self) -> dict[str, Part]:
         self._job.reporter.step("calibrate", f"calibrating on {self._subject.data['calibration'].samples} samples", 0.3)
-        observed = observations(self._prepared, self._subject, self._job)
+        observed = observations(self._prepared, self._subject, self._job, self._scope)
         return {name: part(model, observed.get(name, {})) for name, model in self._prepared.items()}
 
-    def _searched(self, parts: dict[str, Part]) -> Recipe | None:
+    def _new_search(self, parts: dict[str, Part]) -> Search:
         engines = [Engine.ONNXRUNTIME, *([Engine.OPENVINO] if find_spec("openvino") is not None else [])]
         limit = self._job.request.time_limit
         deadline = None if limit is None else time.monotonic() + limit - self._job.reporter.elapsed
-        self._search = Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)
-        return self._search.run()
-
-    def _no_candidate(self) -> str:
-        assert self._search is not None
-        if self._search.out_of_time:
-            return "no INT8 candidate was within the accuracy budget when the time limit was reached"
-        return "no INT8 candidate keeps the accuracy budget, however many layers are left in float"
+        return Search(parts, self._workshop, self._bench, engines, self._job.reporter, deadline)
 
     def _examine(self, recipe: Recipe, confidence: float) -> _Examined:
         judgement = self._bench.judge(recipe, Split.HELD_OUT, confidence)
@@ -180,7 +202,7 @@ class _Certification:
             operators=examined.operators if quantized else None,
             curve=self._curve(recipe),
             layers=self._search.layers(recipe) if self._search else [],
-            calibration=data["calibration"] if self._search else None,
+            calibration=data["calibration"] if self._prepared else None,
             selection=data[Split.SELECTION] if self._search else None,
             held_out=data[Split.HELD_OUT],
             engine=recipe.engine,
@@ -208,13 +230,13 @@ class _Certification:
                 self._job.reporter.step("tensorrt", f"compiling the canonical file of {name} with TensorRT-RTX")
                 yield from tensorrt(model, name, self._job.scratch("tensorrt"))
 
-    def _scope(self) -> str:
-        """What all findings depend on."""
+    def _digest(self) -> str:
+        """A digest of what all findings depend on."""
         request = self._job.request
         source = lineage.combined(lineage.digests("source", request.source))
         data = [entry.sha256 for entry in self._subject.data.values()]
         graphs = [hashlib.sha256(model.SerializeToString()).hexdigest() for model in self._floating.values()]
-        asked = f"{request.task} {request.seed} {sorted(request.budget.items())}"
+        asked = f"{request.task} {request.seed} {request.threads} {sorted(request.budget.items())}"
         return lineage.scope([source, *data, *graphs, asked])
 
 
@@ -229,10 +251,13 @@ def tensorrt(canonical: onnx.ModelProto, part: str, scratch: Path) -> list[Lower
     return [lowering.model_copy(update={"target": f"{lowering.target}, {part}"}) for lowering in found]
 
 
-def place(candidate: Candidate, directory: Path) -> None:
-    """Copy a candidate's files to where what serves is gathered."""
-    for path in sorted(candidate.directory.iterdir()):
-        shutil.copyfile(path, directory / path.name)
+def _no_candidate(search: Search) -> str:
+    """Why a search found nothing, as a clause."""
+    if search.refusal is not None:
+        return f"no engine here takes the graph in INT8: {search.refusal}"
+    if search.out_of_time:
+        return "no INT8 candidate was within the accuracy budget when the time limit was reached"
+    return "no INT8 candidate keeps the accuracy budget, however many layers are left in float"
 
 
 def _sentence(recipe: Recipe) -> str:

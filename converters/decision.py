@@ -9,6 +9,8 @@ from typing import Literal
 
 from registry.spec.certificate import Arithmetic, Latency, Metric, Size
 
+_DECIMALS, _MOST_DECIMALS = 4, 17
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -26,11 +28,19 @@ def failing(metrics: Sequence[Metric]) -> str:
 
 def _shortfall(metric: Metric) -> str:
     percent = f"{100 * metric.confidence:.4g} %"
-    measured = f"{metric.name} is {metric.value:.4f} ({percent} interval {metric.low:.4f} to {metric.high:.4f})"
+    bound = metric.maximum if metric.minimum is None else metric.minimum
+    assert bound is not None, "a metric without a bound passes"
+    value, low, high = (_written(figure, bound) for figure in (metric.value, metric.low, metric.high))
+    measured = f"{metric.name} is {value} ({percent} interval {low} to {high})"
     if metric.minimum is not None:
-        return f"{measured}, {metric.minimum - metric.low:.4f} below the minimum {metric.minimum:g}"
-    assert metric.maximum is not None, "a metric without a bound passes"
-    return f"{measured}, {metric.high - metric.maximum:.4f} above the maximum {metric.maximum:g}"
+        return f"{measured}, {_written(metric.minimum - metric.low, 0)} below the minimum {metric.minimum:.15g}"
+    return f"{measured}, {_written(metric.high - bound, 0)} above the maximum {bound:.15g}"
+
+
+def _written(value: float, bound: float) -> str:
+    """Four decimals, and more where a figure would otherwise look like its bound."""
+    texts = ((f"{value:.{digits}f}", f"{bound:.{digits}f}") for digits in range(_DECIMALS, _MOST_DECIMALS))
+    return next((text for text, other in texts if text != other), f"{value:.{_DECIMALS}f}")
 
 
 def ratios(latency: Sequence[Latency]) -> str:
@@ -96,7 +106,8 @@ def rejected(arithmetic: Arithmetic, why: str) -> Decision:
     return Decision(
         "rejected",
         arithmetic,
-        f"The float graph does not answer what the original does: {why}. Export the model to ONNX yourself.",
+        f"The float graph does not answer what the original does: {why}. Its export went wrong: hand the model in as "
+        "another of the formats that its task takes, or as a file that you exported yourself.",
     )
 
 

@@ -9,14 +9,11 @@ import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from converters.job import Converted, Job
 from converters.sandbox import peak_memory_bytes
-from registry.spec.certificate import Certificate, Engine, Hardware, Latency, Layer, Lineage, Metric, Point
+from registry.spec.certificate import Certificate, Engine, Hardware, Lineage
 from registry.spec.hardware import hardware_class, processor
-
-_Part = TypeVar("_Part", Metric, Latency, Point, Layer)
 
 _VERSIONS = (
     *("conch", "ctranslate2", "numpy", "onnx", "onnxruntime", "onnxruntime-genai", "onnxscript", "openvino"),
@@ -34,12 +31,12 @@ def certificate(job: Job, converted: Converted) -> Certificate:
         verdict=converted.decision.verdict,
         precision=converted.decision.arithmetic,
         reason=converted.decision.reason,
-        accuracy=[_rounded(metric) for metric in measured.accuracy],
-        latency=[_rounded(entry) for entry in measured.latency],
+        accuracy=measured.accuracy,
+        latency=measured.latency,
         size=measured.size,
         operators=measured.operators,
-        curve=[_rounded(point) for point in measured.curve],
-        layers=[_rounded(layer) for layer in measured.layers],
+        curve=measured.curve,
+        layers=measured.layers,
         lowerings=measured.lowerings,
         calibration=measured.calibration,
         selection=measured.selection,
@@ -94,26 +91,12 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _rounded(part: _Part) -> _Part:
-    """Four significant digits, for the reader: what is decided was decided on all of them."""
-    return part.model_copy(
-        update={name: _four_digits(value) for name, value in part if isinstance(value, float | dict)}
-    )
-
-
-def _four_digits(value: object) -> object:
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    assert isinstance(value, dict)
-    return {key: _four_digits(entry) if isinstance(entry, float) else entry for key, entry in value.items()}
-
-
 def scope(parts: Iterable[str]) -> str:
     """A digest of everything that findings depend on besides `parts`: our code, the software, the processor."""
     digest = hashlib.sha256()
     for package in (Path(__file__).parent, Path(__file__).parents[1] / "registry" / "spec"):
         for path in sorted(package.rglob("*.py")):
             digest.update(path.read_bytes())
-    for text in (*map(str, sorted(versions().items())), hardware_class(), *parts):
+    for text in (*map(str, sorted(versions().items())), hardware_class(), processor(), *parts):
         digest.update(f"{text}\n".encode())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,23 +12,25 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from converters.errors import ConversionFailed
 from converters.search.journal import Journal
 from converters.search.recipe import Recipe
 from converters.search.workshop import Workshop
 from converters.steps import accuracy, latency
 from converters.steps.accuracy import Bounds
 from converters.steps.bootstrap import CONFIDENCE
-from converters.steps.run import REFUSALS, EngineRefused, run
+from converters.steps.run import EngineRefused
 from converters.subject import Model, OwnLoss, Sample, Split, Subject
 from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point
 from registry.spec.task import Criterion
 
+log = logging.getLogger(__name__)
+
 FLOAT = Recipe("float", Arithmetic.FLOAT32, Engine.ONNXRUNTIME, {})
 
 _UNLIKE = 10.0
-"""The loss of answers that cannot be compared: of another shape, or not numbers."""
+"""The loss of answers that cannot be compared: of another shape, not numbers, or none at all."""
 
-_CANNOT: tuple[type[Exception], ...] = (EngineRefused, *REFUSALS)
 _QUICK_PAIRS = 5
 
 
@@ -45,7 +48,11 @@ class Judgement:
 
 
 class Bench:
-    """Everything that is measured goes through the journal, so that nothing is measured twice."""
+    """Everything that is measured goes through the journal, so that nothing is measured twice.
+
+    What an engine does not take raises EngineRefused where figures or times were asked for; a loss is then the worst
+    there is. Where that is the float graph itself, there is nothing to measure against: ConversionFailed.
+    """
 
     def __init__(
         self,
@@ -109,16 +116,9 @@ class Bench:
         """Bytes of the candidate's files."""
         return self._journal.once(f"size {recipe.key}", int, lambda: self._workshop.make(recipe).size)
 
-    def runs(self, recipe: Recipe) -> bool:
-        """Whether its engine takes the candidate at all."""
-        return self._journal.once(f"runs {recipe.key}", bool, lambda: self._runs(recipe))
-
-    def _runs(self, recipe: Recipe) -> bool:
-        try:
-            self._outputs(self._workshop.make(recipe).open(self._threads), self._selection()[:1])
-        except _CANNOT:
-            return False
-        return True
+    def check(self, recipe: Recipe) -> None:
+        """Raise EngineRefused where its engine does not take the candidate. The journal does not keep that."""
+        self._outputs(self._workshop.make(recipe).open(self._threads), self._selection()[:1])
 
     def _selection(self) -> list[Sample]:
         if not self._samples:
@@ -126,9 +126,14 @@ class Bench:
         return self._samples
 
     def _loss(self, recipe: Recipe) -> float:
-        got = self._outputs(self._workshop.make(recipe).open(self._threads), self._selection())
+        wanted, candidate = self._reference(), self._workshop.make(recipe)
+        try:
+            got = self._outputs(candidate.open(self._threads), self._selection())
+        except EngineRefused:
+            log.info("%s is refused", recipe.name, exc_info=True)
+            return _UNLIKE
         if isinstance(self._subject, OwnLoss):
-            return self._subject.loss(self._reference(), got)
+            return self._subject.loss(wanted, got)
         losses = [self._part_loss(part, got) for part in self._subject.graphs]
         known = [loss for loss in losses if loss is not None]
         return math.fsum(known) / len(known)
@@ -136,8 +141,14 @@ class Bench:
     def _harm(self, recipe: Recipe, part: str) -> float:
         if isinstance(self._subject, OwnLoss):
             return self._loss(recipe)
-        session = {part: self._workshop.make(recipe).open_part(part, self._threads)}
-        answers = iter(self._outputs(session, [sample for sample in self._selection() if sample.part == part]))
+        self._reference()  # where float itself is refused, no layer is to blame
+        candidate = self._workshop.make(recipe)
+        try:
+            session = {part: candidate.open_part(part, self._threads)}
+            answers = iter(self._outputs(session, [sample for sample in self._selection() if sample.part == part]))
+        except EngineRefused:
+            log.info("%s is refused", recipe.name, exc_info=True)
+            return _UNLIKE
         got = [next(answers) if sample.part == part else [] for sample in self._selection()]
         return self._part_loss(part, got) or 0.0
 
@@ -151,12 +162,15 @@ class Bench:
 
     def _reference(self) -> list[list[NDArray[Any]]]:
         if not self._wanted:
-            self._wanted = self._outputs(self._float_model(), self._selection())
+            try:
+                self._wanted = self._outputs(self._float_model(), self._selection())
+            except EngineRefused as error:
+                raise float_refused(error) from error
         return self._wanted
 
     @staticmethod
     def _outputs(model: Model, samples: Sequence[Sample]) -> list[list[NDArray[Any]]]:
-        return [run(model[sample.part], None, sample.feeds) for sample in samples]
+        return [model[sample.part].run(None, sample.feeds) for sample in samples]
 
     def _judge(self, recipe: Recipe, split: Split, confidence: float) -> list[Metric]:
         figures = self._subject.judge(self._workshop.make(recipe).open(self._threads), split)
@@ -174,25 +188,47 @@ class Bench:
         return self._floating
 
 
+def float_refused(error: EngineRefused) -> ConversionFailed:
+    """The error for a model whose float graph does not run, so that there is nothing to publish."""
+    return ConversionFailed(
+        f"ONNX Runtime does not run the float graph on the samples: {error.brief}.",
+        "Check that the model runs with onnxruntime on inputs of the shapes that it declares, and export it again.",
+    )
+
+
 def relative_error(
     wanted: Sequence[Sequence[NDArray[Any]]], got: Sequence[Sequence[NDArray[Any]]], axes: Sequence[int]
 ) -> float:
     """How much of the outputs' energy is lost: squared error over square, mean over channels and outputs; at most 10.
 
     `axes` has the channel axis of each output. A channel counts by its own energy and the mean channel's: strong ones
-    do not hide the others, and the noise of channels that never answer, as most of a vocabulary, hides nothing.
+    do not hide the others, and the noise of channels that never answer, as most of a vocabulary, hides nothing. Where
+    what is wanted is no finite number, as logits that are masked, the same must be there, and the rest is compared.
     """
     losses = []
     for index, axis in enumerate(axes):
         pairs = [(one[index], other[index]) for one, other in zip(wanted, got, strict=True)]
         if not np.issubdtype(pairs[0][0].dtype, np.floating):
             continue
-        if any(one.shape != other.shape or not np.isfinite(other).all() for one, other in pairs):
+        if not all(_comparable(one, other) for one, other in pairs):
             return _UNLIKE
+        pairs = [(_finite(one), _finite(other)) for one, other in pairs]
         errors = np.sum([_energy(other - one, axis) for one, other in pairs], axis=0)
         energy = np.sum([_energy(one, axis) for one, _ in pairs], axis=0)
         losses.append(float((errors / np.maximum(energy + energy.mean(), 1e-12)).mean()))
     return min(_UNLIKE, math.fsum(losses) / len(losses)) if losses else 0.0
+
+
+def _comparable(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two answers are of the same shape, and not finite in the same places in the same way."""
+    if one.shape != other.shape:
+        return False
+    places = ~(np.isfinite(one) & np.isfinite(other))
+    return np.array_equal(one[places], other[places], equal_nan=True)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    return np.where(np.isfinite(values), values, 0)
 
 
 def channel_axes(graph: onnx.ModelProto) -> list[int]:

@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from converters import lineage
 from converters.job import Job
 from converters.steps.activations import Activation, observe
 from converters.steps.graph import Graph
@@ -21,26 +20,25 @@ from converters.subject import Subject
 
 
 def observations(
-    prepared: Mapping[str, onnx.ModelProto], subject: Subject, job: Job
+    prepared: Mapping[str, onnx.ModelProto], subject: Subject, job: Job, scope: str
 ) -> dict[str, dict[str, Activation]]:
-    """What the products of each part read, by part and value."""
-    return {name: _of_part(name, model, subject, job) for name, model in prepared.items()}
+    """What the products of each part read, by part and value.
+
+    `scope` is a digest of everything that they depend on; what was kept under another is not read.
+    """
+    return {name: _of_part(name, model, subject, job, scope) for name, model in prepared.items()}
 
 
-def _of_part(name: str, model: onnx.ModelProto, subject: Subject, job: Job) -> dict[str, Activation]:
+def _of_part(name: str, model: onnx.ModelProto, subject: Subject, job: Job, scope: str) -> dict[str, Activation]:
     products = find(Graph(model))
-    digest = lineage.scope([str(job.request.seed), subject.data["calibration"].sha256, _digest(model)])
-    kept = job.cache / f"activations-{name}-{digest[:32]}.npz"
+    digest = hashlib.sha256(f"{scope} {name}".encode()).hexdigest()
+    kept = job.cache / f"activations-{digest[:32]}.npz"
     if kept.exists():
         return _read(kept)
     samples = (sample.feeds for sample in subject.calibration() if sample.part == name)
     observed = observe(model, products, samples, job.request.threads, job.scratch("calibrate"))
     _write(kept, observed)
     return observed
-
-
-def _digest(model: onnx.ModelProto) -> str:
-    return hashlib.sha256(model.SerializeToString()).hexdigest()
 
 
 def _write(path: Path, observed: Mapping[str, Activation]) -> None:

@@ -15,16 +15,27 @@ Schemes = Mapping[str, Mapping[str, Scheme]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a candidate's bytes, beside the prepared graphs. `name` is for people."""
+    """Everything that decides a candidate's bytes, beside the prepared graphs.
 
-    name: str
+    `title` and `floating`, how many layers went back to float, are for people.
+    """
+
+    title: str
     arithmetic: Arithmetic
     engine: Engine
     schemes: Schemes
+    floating: int = 0
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if not self.floating:
+            return self.title
+        return f"{self.title}, {self.floating} layer{'s' if self.floating > 1 else ''} in float"
 
     @property
     def key(self) -> str:
-        """A digest of everything but the name."""
+        """A digest of everything but what it is called."""
         digest = hashlib.sha256(f"{self.arithmetic} {self.engine}".encode())
         for part, schemes in sorted(self.schemes.items()):
             for product, scheme in sorted(schemes.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +36,9 @@ class Part:
 
 Strategy = Mapping[str, Scheme]
 
+Begin = Callable[[str], None]
+"""Is told what is done next, before it is: rounding one layer of a large model takes seconds."""
+
 
 def part(model: onnx.ModelProto, activations: Mapping[str, Activation]) -> Part:
     """A part whose products are those with activations that are numbers."""
@@ -43,11 +46,14 @@ def part(model: onnx.ModelProto, activations: Mapping[str, Activation]) -> Part:
     return Part(model, known, activations)
 
 
-def strategies(parts: Mapping[str, Part]) -> Iterator[tuple[str, dict[str, Strategy]]]:
-    """Names and schemes of whole models, the most promising first."""
+def strategies(parts: Mapping[str, Part], begin: Begin) -> Iterator[tuple[str, dict[str, Strategy]]]:
+    """Names and schemes of whole models, the most promising first. What `begin` raises ends them."""
     # Rows are a sample: an outlier that is not among them looks as if it could be clipped. Both are tried.
-    yield "each layer's own smoothing", {name: _local(p, (Method.MINMAX,)) for name, p in parts.items()}
-    yield "each layer's own scales", {name: _local(p, _LOCAL_METHODS) for name, p in parts.items()}
+    for title, methods in (
+        ("each layer's own smoothing", (Method.MINMAX,)),
+        ("each layer's own scales", _LOCAL_METHODS),
+    ):
+        yield title, {name: _local(p, methods, _named(begin, title)) for name, p in parts.items()}
     for alpha in _ALPHAS:
         yield f"min-max, SmoothQuant α {alpha}", {name: _uniform(p, Method.MINMAX, alpha) for name, p in parts.items()}
     for method in Method:
@@ -67,22 +73,36 @@ def _uniform(part: Part, method: Method, alpha: float | None) -> Strategy:
     return schemes
 
 
-def _local(part: Part, methods: Sequence[Method]) -> Strategy:
+def _local(part: Part, methods: Sequence[Method], begin: Begin) -> Strategy:
     """For each product the rule and the smoothing that change its output least, with weights that make up for it."""
     graph = Graph(part.model)
-    return {p.id: _least_harm(_kernel(graph, p), p, part.activations[p.source], methods) for p in part.products}
+    found = {}
+    for product in _announced(part.products, begin):
+        activation = part.activations[product.source]
+        found[product.id] = _least_harm(_kernel(graph, product), product, activation, methods)
+    return found
 
 
-def stored(part: Part) -> dict[str, Weights]:
+def stored(part: Part, begin: Begin) -> dict[str, Weights]:
     """Weights in INT8 for float arithmetic, by product: rounded for what the products read in float."""
     graph = Graph(part.model)
     found = {}
-    for product in part.products:
+    for product in _announced(part.products, _named(begin, "weights of what runs in float")):
         kernel, activation = _kernel(graph, product), part.activations[product.source]
         if _reads(product, kernel, activation) and _enough(product, activation):
             blocks = blocked.blocks(len(kernel.matrices()[0]))
             found[product.id] = _rounded(kernel, activation.rows, kernel.answer(activation.rows), blocks)
     return found
+
+
+def _announced(products: Sequence[Product], begin: Begin) -> Iterator[Product]:
+    for number, product in enumerate(products, 1):
+        begin(f"rounding product {number} of {len(products)}, {product.weights}")
+        yield product
+
+
+def _named(begin: Begin, title: str) -> Begin:
+    return lambda message: begin(f"{title}: {message}")
 
 
 def _kernel(graph: Graph, product: Product) -> Kernel:

@@ -7,25 +7,29 @@ mixed-precision search by sensitivity (HAWQ, arXiv 1905.03696) with the task's o
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from converters.progress import Reporter
 from converters.search.bench import Bench, speed
 from converters.search.recipe import Recipe
 from converters.search.schemes import Part, Strategy, stored, strategies
 from converters.search.workshop import Workshop
-from converters.steps.products import by_source
+from converters.steps.products import Product, by_source
+from converters.steps.run import EngineRefused
 from registry.spec.certificate import Arithmetic, Engine, Layer, Point
+
+log = logging.getLogger(__name__)
 
 _CLEARLY_FASTER = 0.95  # below that share of ONNX Runtime's time another engine is worth its place
 _ALIKE = 1.2  # times the least loss: beyond that no figure of a task has been better
 _JUDGED_STRATEGIES = 3  # of all scales, by loss: the task's own figures decide between the best
 _SAFER = (1 / 12, 1 / 6, 1 / 3)  # of the layers, where held-out data proves harder than the selection
-_ADDED_BACK = 8  # layers tried again in INT8, the heaviest first
+_ADDED_BACK = 24  # trials to return layers to INT8: by halves, enough to find the two of a hundred that do the harm
 
 _Group = tuple[str, str]
 """A part's name and the value that the group's products read."""
@@ -37,7 +41,10 @@ class OutOfTime(Exception):
 
 @dataclass
 class Search:
-    """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows."""
+    """One search over the recipes of a model. `points` (by recipe) and `layers` are what the certificate shows.
+
+    `refusal` is what the engines said where none of them takes the model in INT8. `deadline` is of the monotonic clock.
+    """
 
     parts: Mapping[str, Part]
     workshop: Workshop
@@ -49,6 +56,7 @@ class Search:
     harm: dict[_Group, float] = field(default_factory=dict)
     best: Recipe | None = None
     out_of_time: bool = False
+    refusal: str | None = None
 
     def run(self) -> Recipe | None:
         """The fastest recipe found that keeps the budget on the selection data; None where there is none in INT8."""
@@ -59,7 +67,17 @@ class Search:
         return self.best
 
     def safer(self, best: Recipe) -> Iterator[Recipe]:
-        """`best` with more of its layers in float, most harmful first: for data that is harder than the selection."""
+        """`best` with more of its layers in float, most harmful first: for data that is harder than the selection.
+
+        Each is another recipe and has layers in INT8. There are no more of them when the time limit is reached.
+        """
+        try:
+            yield from self._safer(best)
+        except OutOfTime:
+            self.out_of_time = True
+
+    def _safer(self, best: Recipe) -> Iterator[Recipe]:
+        self._begin(f"ranking the layers of {best.name}")
         quantized = {
             (part, product.source)
             for part, p in self.parts.items()
@@ -68,9 +86,13 @@ class Search:
         }
         ranking = [group for group in self._ranking(best) if group in quantized]
         floating = {(part, product.source) for part, p in self.parts.items() for product in p.products} - quantized
+        seen = {best.key}
         for share in _SAFER:
-            more = ranking[: math.ceil(share * len(ranking))]
-            yield self._without(best, floating | set(more))
+            recipe = self._without(best, floating | set(ranking[: math.ceil(share * len(ranking))]))
+            if recipe.products and recipe.key not in seen:
+                self._check_time()
+                seen.add(recipe.key)
+                yield recipe
 
     def layers(self, chosen: Recipe) -> list[Layer]:
         """How each layer runs in `chosen`, and why it is float where it is, in the order of the graphs."""
@@ -78,43 +100,84 @@ class Search:
 
     def _layer(self, part: str, source: str, chosen: Recipe) -> Layer:
         products = by_source(self.parts[part].products)[source]
-        quantized = products[0].id in chosen.schemes.get(part, {})
-        harm = self.harm.get((part, source))
-        why = None
-        if not quantized and chosen.arithmetic is Arithmetic.INT8:
-            why = "in INT8 it alone costs more accuracy than the budget leaves"
-        elif not quantized:
-            why = "the whole model was decided upon, as the certificate's reason says"
-        name = products[0].label if len(self.parts) == 1 else f"{part}: {products[0].label}"
+        arithmetic = self._arithmetic(part, products, chosen)
+        name = products[0].weights if len(self.parts) == 1 else f"{part}: {products[0].weights}"
         return Layer(
             name=name,
             operators=dict(Counter(product.operator for product in products)),
-            arithmetic=Arithmetic.INT8 if quantized else Arithmetic.FLOAT32,
-            harm=harm,
-            reason=why,
+            arithmetic=arithmetic,
+            harm=self.harm.get((part, source)),
+            reason=self._why_float(chosen) if arithmetic is Arithmetic.FLOAT32 else None,
         )
 
+    def _arithmetic(self, part: str, products: Sequence[Product], chosen: Recipe) -> Arithmetic:
+        if chosen.arithmetic is Arithmetic.INT8_DYNAMIC and all(p.operator == "MatMul" for p in products):
+            return Arithmetic.INT8_DYNAMIC
+        quantized = products[0].id in chosen.schemes.get(part, {})
+        return Arithmetic.INT8 if quantized else Arithmetic.FLOAT32
+
+    @staticmethod
+    def _why_float(chosen: Recipe) -> str:
+        if chosen.arithmetic is Arithmetic.INT8_DYNAMIC:
+            return "dynamic INT8 is for matrix products only"
+        if chosen.arithmetic is not Arithmetic.INT8:
+            return "the whole model was decided upon, as the certificate's reason says"
+        if chosen.floating == 1:
+            return "it is the layer, chosen by its harm, whose return to float keeps the accuracy budget"
+        return f"it is one of {chosen.floating} layers, chosen by their harm, whose return to float keeps the budget"
+
     def _search(self) -> None:
-        named = list(strategies(self.parts))
+        named = list(strategies(self.parts, self._begin))
         engine = self._fastest_engine(*named[0])
         if engine is None:
             return
         recipes = self._by_loss([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in named])
         likely = [recipe for recipe in recipes if self.bench.loss(recipe) <= _ALIKE * self.bench.loss(recipes[0])]
-        start = min(likely[:_JUDGED_STRATEGIES], key=lambda recipe: self._try(recipe).loss)
-        if not self._passes(start):
+        start = self._most_accurate(likely[:_JUDGED_STRATEGIES])
+        if start is not None and self.best is None:
             self._revert(start)
+
+    def _most_accurate(self, recipes: Sequence[Recipe]) -> Recipe | None:
+        """What uses least of the accuracy budget, which is the best so far if it keeps it; None if all are refused."""
+        leading: Recipe | None = None
+        refusals: list[str] = []
+        for recipe in recipes:
+            try:
+                point = self._try(recipe)
+            except EngineRefused as error:
+                refusals.append(self._refuse(recipe, error))
+                continue
+            if leading is None or point.loss < self.points[leading.key].loss:
+                leading = recipe
+                if point.passed:
+                    self.best = recipe
+        if leading is None:
+            self.refusal = refusals[0]
+        return leading
+
+    def _refuse(self, recipe: Recipe, error: EngineRefused) -> str:
+        """Say what an engine said, in the log with all of it."""
+        log.info("%s refuses %s", recipe.engine, recipe.name, exc_info=error)
+        said = f"{recipe.engine} refuses it: {error.brief}"
+        self._say(f"{recipe.name}: {said}")
+        return said
 
     def _fastest_engine(self, name: str, schemes: Mapping[str, Strategy]) -> Engine | None:
         """The engine that runs a fully quantized model in the least time; None where no engine takes it."""
         times: dict[Engine, float] = {}
+        refusals = []
         for engine in self.engines:
             recipe = Recipe(name, Arithmetic.INT8, engine, schemes)
-            self._say(f"timing INT8 in {engine}")
-            if self.bench.runs(recipe):
+            self._begin(f"timing INT8 in {engine}")
+            try:
+                self.bench.check(recipe)
                 times[engine] = speed(self.bench.latency(recipe, quick=True))
+            except EngineRefused as error:
+                refusals.append(self._refuse(recipe, error))
+            else:
                 self._say(f"INT8 in {engine} takes {times[engine]:.2f} of float's time")
         if not times:
+            self.refusal = "; ".join(refusals)
             return None
         quickest = min(times, key=lambda engine: times[engine])
         preferred = Engine.ONNXRUNTIME
@@ -126,6 +189,7 @@ class Search:
         losses: dict[str, float] = {}
         unique = {recipe.key: recipe for recipe in reversed(recipes)}
         for recipe in unique.values():
+            self._begin(f"running {recipe.name}")
             losses[recipe.key] = self.bench.loss(recipe)
             self._say(f"{recipe.name}: {losses[recipe.key]:.2e} lost")
         return sorted(unique.values(), key=lambda recipe: losses[recipe.key])
@@ -145,14 +209,12 @@ class Search:
                 high = middle
             else:
                 low = middle
-        if self.best is not None and high < len(ranking):
-            self._add_back(start, ranking[:high])
+        self._add_back(start, ranking[:high])
 
     def _ranking(self, start: Recipe) -> list[_Group]:
         """The groups by their harm: the loss with nothing but the group quantized."""
-        if not self.harm:
-            self._say("rounding the weights of layers in float")
-            self.workshop.store_by({name: stored(p) for name, p in self.parts.items()})
+        if not self.workshop.knows_rounding:
+            self.workshop.store_by({name: stored(p, self._begin) for name, p in self.parts.items()})
         found = [(part, source) for part, p in self.parts.items() for source in by_source(p.products)]
         # What storage in INT8 costs, all candidates pay: it is not the layer's harm.
         nothing = Recipe("weights alone", Arithmetic.INT8, start.engine, {})
@@ -163,18 +225,29 @@ class Search:
             if not only[part]:
                 continue
             recipe = Recipe(f"{source} alone", Arithmetic.INT8, start.engine, only)
+            self._begin(f"ranking layer {number} of {len(found)}")
             self.harm[part, source] = max(0.0, self.bench.harm(recipe, part) - small[part])
             self._say(f"layer {number} of {len(found)}, {source}: {self.harm[part, source]:.2e} lost")
         return sorted((group for group in found if group in self.harm), key=lambda group: -self.harm[group])
 
     def _add_back(self, start: Recipe, reverted: Sequence[_Group]) -> None:
-        """Try the heaviest of the reverted layers in INT8 again: together, the others may leave room for them."""
+        """Try the reverted layers in INT8 again, many at once, and where that fails the halves of them.
+
+        A prefix is short only as far as harm and the task's figures agree. Where the figures see what a few layers far
+        down the ranking do, the rest of the prefix comes back this way (delta debugging, Zeller and Hildebrandt, 2002).
+        """
         floating = list(reverted)
-        gain = {group: self._work(group) / max(self.harm[group], 1e-12) for group in floating}
-        for group in sorted(floating, key=lambda g: -gain[g])[:_ADDED_BACK]:
-            recipe = self._without(start, [other for other in floating if other != group])
-            if self._passes(recipe):
-                floating.remove(group)
+        by_gain = sorted(floating, key=lambda group: -self._work(group) / max(self.harm[group], 1e-12))
+        waiting = deque(_halves(by_gain))
+        for _ in range(_ADDED_BACK):
+            if not waiting:
+                break
+            together = waiting.popleft()
+            fewer = [group for group in floating if group not in together]
+            if self._passes(self._without(start, fewer)):
+                floating = fewer
+            else:
+                waiting.extend(_halves(together))
 
     def _work(self, group: _Group) -> int:
         """Elements of a group's weights: what a product costs goes with them, whatever the machine does meanwhile."""
@@ -182,15 +255,19 @@ class Search:
         return sum(math.prod(product.shape) for product in by_source(self.parts[part].products)[source])
 
     def _passes(self, recipe: Recipe) -> bool:
-        passed = self._try(recipe).passed
+        try:
+            passed = self._try(recipe).passed
+        except EngineRefused as error:
+            self._refuse(recipe, error)
+            return False
         if passed:
             self.best = recipe
         return passed
 
     def _try(self, recipe: Recipe) -> Point:
-        """Judge and time a recipe, and put it on the curve."""
+        """Judge and time a recipe, and put it on the curve. Raises EngineRefused."""
         best = "none yet" if self.best is None else self.best.name
-        self._say(f"judging {recipe.name}; best so far: {best}")
+        self._begin(f"judging {recipe.name}; best so far: {best}")
         point = self.bench.point(recipe)
         self.points[recipe.key] = point
         self._say(
@@ -209,10 +286,21 @@ class Search:
             }
             for part, p in self.parts.items()
         }
-        name = f"{recipe.name}, {len(floating)} layers in float"
-        return Recipe(name, recipe.arithmetic, recipe.engine, schemes)
+        return replace(recipe, schemes=schemes, floating=len(floating))
+
+    def _begin(self, message: str) -> None:
+        """Say what is done next. Raises OutOfTime where there is no time left for it."""
+        self._check_time()
+        self._say(message)
+
+    def _check_time(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime
 
     def _say(self, message: str) -> None:
         self.reporter.step("search", message)
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise OutOfTime
+
+
+def _halves(groups: Sequence[_Group]) -> list[Sequence[_Group]]:
+    middle = len(groups) // 2
+    return [groups[:middle], groups[middle:]] if middle else []

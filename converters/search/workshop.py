@@ -12,6 +12,7 @@ import onnx
 from converters.search.recipe import Recipe
 from converters.steps import canonical, dynamic, lint, lower_x86, onnxruntime_products
 from converters.steps.canonical import Weights
+from converters.steps.run import Refusing, refusals
 from converters.subject import Model
 from registry.spec.certificate import Arithmetic, Engine
 from registry.spec.hardware import saturates
@@ -31,12 +32,14 @@ class Candidate:
     exact_x86: bool
 
     def open(self, threads: int) -> Model:
-        """Open every part."""
+        """Open every part, as `open_part` does."""
         return {part: self.open_part(part, threads) for part in self.parts}
 
     def open_part(self, part: str, threads: int) -> Session:
-        """Open one part."""
-        return open_graph(self.directory, part, threads, exact_x86=self.exact_x86)
+        """Open one part. Raises EngineRefused, as the session does afterwards where it does not take its inputs."""
+        with refusals():
+            session = open_graph(self.directory, part, threads, exact_x86=self.exact_x86)
+        return Refusing(session)
 
     @property
     def size(self) -> int:
@@ -61,6 +64,11 @@ class Workshop:
         self._rounded = rounded
 
     @property
+    def knows_rounding(self) -> bool:
+        """Whether it was said how the weights of what runs in float are rounded."""
+        return bool(self._rounded)
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The names of the model's graphs."""
         return tuple(self._floating)
@@ -68,7 +76,8 @@ class Workshop:
     def make(self, recipe: Recipe) -> Candidate:
         """The candidate of `recipe`, complete or not there at all."""
         target = self._scratch / recipe.key
-        exact = recipe.engine is Engine.ONNXRUNTIME and recipe.products > 0 and saturates()
+        integers = recipe.arithmetic in (Arithmetic.INT8, Arithmetic.INT8_DYNAMIC)
+        exact = integers and recipe.engine is Engine.ONNXRUNTIME and saturates()
         candidate = Candidate(recipe, target, self.parts, exact)
         if target.is_dir():
             return candidate
@@ -103,7 +112,7 @@ class Workshop:
         greatest = _SPARE_BIT if openvino and saturates() else canonical.S8_MAX
         model = canonical.quantize(self._prepared[part], recipe.schemes.get(part, {}), greatest)
         lowered = lower_x86.lower(model, self._rounded.get(part), recurrent=not openvino)
-        return lowered if openvino else onnxruntime_products.fuse(lowered)
+        return lowered if openvino or not recipe.products else onnxruntime_products.fuse(lowered)
 
     def _write(self, graph: onnx.ModelProto, engine: Engine, directory: Path, part: str) -> None:
         onnx.save(graph, directory / (openvino_name(part) if engine is Engine.OPENVINO else f"{part}.onnx"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ Bounds = Mapping[str, float]
 def bounds(task: Task, budget: Mapping[str, float]) -> dict[str, float]:
     """The task's bounds with those of the owner's `budget` in their place.
 
-    Raises SourceInvalid for a criterion that the task does not have.
+    Raises SourceInvalid for a criterion that the task does not have, and for a bound that says nothing.
     """
     unknown = sorted(set(budget) - {criterion.name for criterion in task.criteria})
     if unknown:
@@ -27,8 +28,20 @@ def bounds(task: Task, budget: Mapping[str, float]) -> dict[str, float]:
         raise SourceInvalid(
             f"The task {task.name} is not judged by {unknown[0][:50]!r}.", f"Its criteria are: {known or 'none'}."
         )
+    for name, bound in budget.items():
+        _check_bound(name, bound)
     defaults = {criterion.name: criterion.bound for criterion in task.criteria if criterion.bound is not None}
     return {**defaults, **budget}
+
+
+def _check_bound(name: str, bound: float) -> None:
+    """Every figure of a task is 0 or more; one that is a ratio is more than 0, and is judged by its logarithm."""
+    ratio = name.endswith("_ratio")
+    if not math.isfinite(bound) or bound < 0 or (ratio and bound == 0):
+        raise SourceInvalid(
+            f"The bound of {name} is {bound:g}, which no model can be held to.",
+            f"Give a number {'above 0' if ratio else 'that is 0 or more'}.",
+        )
 
 
 def confidence_after(earlier: int) -> float:

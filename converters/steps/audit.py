@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from converters.steps.run import refusals
 from registry.spec.certificate import Engine, Operators
 from registry.spec.session import compile_openvino, open_session, openvino_name
 
@@ -19,7 +20,7 @@ _LEAST_FUSED = 0.95
 
 
 def audit(directory: Path, parts: Sequence[str], engine: Engine, *, exact_x86: bool, scratch: Path) -> Operators:
-    """The products and convolutions of all `parts` in `directory` by how `engine` runs them."""
+    """The products and convolutions of all `parts` in `directory` by how `engine` runs them. Raises EngineRefused."""
     if engine is Engine.OPENVINO:
         counted = [_openvino(directory / openvino_name(part)) for part in parts]
     else:
@@ -45,7 +46,8 @@ def _onnxruntime(model: Path, *, exact_x86: bool, scratch: Path) -> tuple[list[s
     A DequantizeLinear that is left counts as floating.
     """
     optimized = scratch / "optimized.onnx"
-    open_session(model, 1, exact_x86=exact_x86, save_optimized=optimized)
+    with refusals():
+        open_session(model, 1, exact_x86=exact_x86, save_optimized=optimized)
     graph = onnx.load(optimized).graph
     optimized.unlink()
     quantized = [node.op_type for node in graph.node if _is_quantized(node)]
@@ -63,7 +65,9 @@ def _is_quantized(node: onnx.NodeProto) -> bool:
 def _openvino(model: Path) -> tuple[list[str], list[str], int]:
     """The same of OpenVINO's execution graph, which names the precision in which each layer runs."""
     quantized, floating, missed = [], [], 0
-    for layer in compile_openvino(model, 1).get_runtime_model().get_ordered_ops():
+    with refusals():
+        compiled = compile_openvino(model, 1)
+    for layer in compiled.get_runtime_model().get_ordered_ops():
         information = layer.get_rt_info()
         kind, precision = str(information["layerType"].astype(str)), str(information["runtimePrecision"].astype(str))
         if kind not in _OPENVINO_PRODUCTS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.steps.canonical import S8_MAX, Weights, levels_and_scales
+from converters.steps.canonical import Weights, levels_and_scales
 
 _MOST, _LEAST = 64, 32  # inputs of a block: shorter ones would cost more than an eighth of the bytes in scales
 
@@ -19,11 +19,11 @@ def blocks(inputs: int) -> int:
     return next((inputs // length for length in range(_MOST, _LEAST - 1, -1) if inputs % length == 0), 1)
 
 
-def scales(matrix: NDArray[np.float32], count: int, greatest: int = S8_MAX) -> NDArray[np.float32]:
+def scales(matrix: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Scales [outputs, count] for `matrix` [K, outputs]."""
     _, outputs = matrix.shape
     rows = matrix.T.reshape(outputs * count, -1)
-    return levels_and_scales(rows, 0, greatest)[1].reshape(outputs, count)
+    return levels_and_scales(rows, 0)[1].reshape(outputs, count)
 
 
 def nearest(values: NDArray[np.float32], axis: int) -> Weights:

@@ -34,11 +34,12 @@ def compact(graph: Graph, rounded: Mapping[str, Weights], *, recurrent: bool) ->
     """
     nodes: list[onnx.NodeProto] = []
     stored: dict[str, str] = {}
+    tables: dict[str, tuple[str, str]] = {}
     for node in graph.nodes:
         if node.domain not in STANDARD:
             nodes.append(node)
         elif node.op_type == "Gather":
-            nodes += _table(graph, node)
+            nodes += _table(graph, node, tables)
         else:
             for position, axis in _weights(node, recurrent):
                 widening = _levels(graph, node, position, axis, rounded.get(node.output[0]), stored)
@@ -93,8 +94,11 @@ def _large(graph: Graph, name: str) -> NDArray[np.float32] | None:
     return value if np.isfinite(value).all() else None
 
 
-def _table(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """A large embedding table with a scale for every 32 columns of a row; only what is read is widened."""
+def _table(graph: Graph, node: onnx.NodeProto, tables: dict[str, tuple[str, str]]) -> list[onnx.NodeProto]:
+    """A large embedding table with a scale for every 32 columns of a row; only what is read is widened.
+
+    `tables` has the levels and the scales of those that were written before, by the table's name.
+    """
     table = graph.constant(node.input[0])
     if table is None or table.dtype != np.float32 or table.ndim != 2 or len(table) < _LARGE_TABLE:
         return [node]
@@ -102,10 +106,14 @@ def _table(graph: Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         return [node]
     if not np.isfinite(table).all():
         return [node]
-    levels, scales = _grouped(table)
+    if node.input[0] not in tables:
+        levels, scales = _grouped(table)
+        tables[node.input[0]] = (
+            graph.add_constant(f"{node.input[0]}_levels", levels),
+            graph.add_constant(f"{node.input[0]}_scales", scales),
+        )
+    table_s8, table_scales = tables[node.input[0]]
     name = node.output[0]
-    table_s8 = graph.add_constant(f"{name}_levels", levels)
-    table_scales = graph.add_constant(f"{name}_scales", scales)
     rows, wide, scale, widened = (graph.name(f"{name}_{part}") for part in ("rows", "wide", "scale", "widened"))
     return [
         helper.make_node("Gather", [table_s8, node.input[1]], [rows], axis=0),

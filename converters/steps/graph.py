@@ -98,6 +98,12 @@ def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """What a caller of the model gives: the graph's inputs without those that are initializers, which have a value."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in constants]
+
+
 def standard_opset(model: onnx.ModelProto) -> int:
     """The version of the standard operators that the model is written in, 0 where it names none."""
     return next((entry.version for entry in model.opset_import if entry.domain in STANDARD), 0)

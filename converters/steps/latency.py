@@ -20,8 +20,11 @@ _LEAST_PAIRS = 5
 def measure(
     floating: Model, quantized: Model, loads: Sequence[Load], seed: int, *, pairs: int = _PAIRS
 ) -> list[Latency]:
-    """Latencies of two open models with the same parts, on one thread, for each load."""
-    return [_latency(_pairs(floating, quantized, load, pairs), load.label, seed) for load in loads]
+    """Latencies of two open models with the same parts, on one thread, for each load.
+
+    Raises what the sessions raise: EngineRefused of those that a candidate opens.
+    """
+    return [of_pairs(_pairs(floating, quantized, load, pairs), load.label, seed) for load in loads]
 
 
 def _pairs(slow: Model, fast: Model, load: Load, most: int) -> NDArray[np.float64]:
@@ -46,7 +49,8 @@ def _milliseconds(model: Model, load: Load) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _latency(pairs: NDArray[np.float64], label: str, seed: int) -> Latency:
+def of_pairs(pairs: NDArray[np.float64], label: str, seed: int) -> Latency:
+    """The medians of milliseconds [pairs, (float, quantized)], each of one thread, with the interval of their ratio."""
     ratios = pairs[:, 1] / pairs[:, 0]
     low, high = interval(ratios, median, seed)
     return Latency(

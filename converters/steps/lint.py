@@ -39,6 +39,12 @@ def check(model: onnx.ModelProto, *, half: bool = False) -> None:
         raise CanonicalInvalid(violations)
 
 
+def is_quantized(model: onnx.ModelProto) -> bool:
+    """Whether some of a graph's values are integers with scales already, in whatever form, subgraphs included."""
+    nodes = (inner for node in model.graph.node for inner in (node, *_inside(node)))
+    return any(node.op_type in _LINEAR or node.op_type.startswith(_INTEGER) for node in nodes)
+
+
 def _versions(model: onnx.ModelProto) -> Iterator[str]:
     if model.ir_version > 10:
         yield f"IR version {model.ir_version} is above 10"

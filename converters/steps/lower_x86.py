@@ -32,7 +32,7 @@ def lower(
     parameters: dict[str, tuple[str, str]] = {}
     nodes = graph.nodes
     for node in nodes:
-        if node.op_type == "QuantizeLinear":
+        if node.op_type == "QuantizeLinear" and node.output[0] in ranges:  # others are the source's own
             low, high = ranges[node.output[0]]
             parameters[node.output[0]] = _asymmetric(graph, node.output[0], low, high)
             node.input[1], node.input[2] = parameters[node.output[0]]

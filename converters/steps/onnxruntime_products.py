@@ -32,7 +32,8 @@ def fuse(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     nodes = [new for node in graph.nodes if not _is_in(node, dropped) for new in _new(node, replaced)]
     graph.replace_nodes(_alive(nodes, {value.name for value in model.graph.output}))
-    model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
+    if all(entry.domain != _DOMAIN for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
     return model
 
 

@@ -11,9 +11,14 @@ from onnx import helper, version_converter
 
 from converters.steps.graph import OPSET, STANDARD, Graph, copy_of, standard_opset
 from converters.steps.products import matrix_product
+from converters.steps.run import refusals
 from registry.spec.session import open_session
 
 _IR_VERSION = 10
+
+
+class OpsetUnsupported(ValueError):
+    """The graph cannot be brought to the canonical opset."""
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -31,8 +36,8 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
 def prepare(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     """A graph of the same function as `model`, in opset 20, folded, Gemm as MatMul + Add, shared inputs merged.
 
-    `scratch` is a directory for ONNX Runtime, which folds constants and batch norms. Raises ValueError where the graph
-    cannot be brought to the canonical opset.
+    `scratch` is a directory for ONNX Runtime, which folds constants and batch norms. Raises OpsetUnsupported, and
+    EngineRefused where ONNX Runtime does not open the graph.
     """
     graph = Graph(_to_opset(_folded(clean(model), scratch)))
     graph.replace_nodes([new for node in graph.nodes for new in _without_gemm(graph, node)])
@@ -44,7 +49,8 @@ def _folded(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     """What ONNX Runtime's basic optimisations leave: the same function in standard operators."""
     source, target = scratch / "unfolded.onnx", scratch / "folded.onnx"
     onnx.save(model, source)
-    open_session(source, 1, exact_x86=False, save_optimized=target, level="basic")
+    with refusals():
+        open_session(source, 1, exact_x86=False, save_optimized=target, level="basic")
     folded = clean(onnx.load(target))
     used = {node.domain for node in folded.graph.node}
     kept = [entry for entry in folded.opset_import if entry.domain in STANDARD or entry.domain in used]
@@ -64,7 +70,7 @@ def _to_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         converted: onnx.ModelProto = version_converter.convert_version(model, OPSET)
     except (RuntimeError, version_converter.ConvertError) as error:
-        raise ValueError(f"the graph is in opset {version} and cannot be converted to opset {OPSET}") from error
+        raise OpsetUnsupported(f"the graph is in opset {version} and cannot be converted to opset {OPSET}") from error
     converted.ir_version = _IR_VERSION
     return clean(converted)
 

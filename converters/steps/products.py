@@ -35,19 +35,9 @@ class Product:
     groups: int = 1
 
     @property
-    def output_axis(self) -> int:
-        """The axis of the output channels in the weights."""
-        return OUTPUT_AXIS[self.operator]
-
-    @property
     def channel_axis(self) -> int:
         """The axis of the channels in the value that is read."""
         return _CHANNEL_AXIS[self.operator]
-
-    @property
-    def label(self) -> str:
-        """A name for a person: the weights', which keep the source's, unless an exporter made one up."""
-        return self.weights
 
 
 def find(graph: Graph) -> list[Product]:

@@ -15,25 +15,23 @@ from converters.steps.canonical import S8_MAX, Weights
 from converters.steps.kernels import Kernel
 
 _DAMPING = 0.01  # of the mean diagonal, as in the paper: it keeps a singular Hessian invertible
+_LEAST_DAMPING = 1e-8  # where no input has shown anything at all
 _BLOCK = 128  # rows whose error is moved onto the rest at once
 
 
-def compensated(
-    matrix: NDArray[np.float32], inputs: NDArray[np.float32], greatest: int = S8_MAX, blocks: int = 1
-) -> Weights:
+def compensated(matrix: NDArray[np.float32], inputs: NDArray[np.float32], blocks: int = 1) -> Weights:
     """Levels and scales for `matrix` [K, N] that reads rows like `inputs` [R, K], as they are after quantization.
 
     With more than one of `blocks` in a channel the scales are [N, blocks]: for products that compute in float.
     """
-    scales = blocked.scales(matrix, blocks, greatest)
+    scales = blocked.scales(matrix, blocks)
     hessian = (inputs.T @ inputs).astype(np.float64)  # in FP32: FP64 takes twice as long, and damping covers the rest
     unseen = np.diag(hessian) == 0  # the paper drops such rows; but what no sample has shown, a caller may send
     hessian[unseen, unseen] = 1.0
-    hessian[np.diag_indices_from(hessian)] += _DAMPING * np.diag(hessian).mean()
     order = np.argsort(-np.diag(hessian), kind="stable")  # what matters most is rounded first, and made up for by most
-    inverse = _upper_cholesky_of_inverse(hessian[np.ix_(order, order)]).astype(np.float32)
+    inverse = inverse_root(hessian[np.ix_(order, order)])
     of_row = np.repeat(scales.T, len(matrix) // blocks, axis=0)
-    rounded = _round_rows(matrix.astype(np.float32)[order], of_row[order], inverse, greatest)
+    rounded = _round_rows(matrix.astype(np.float32)[order], of_row[order], inverse)
     levels = np.empty_like(rounded)
     levels[order] = rounded
     return Weights(levels.astype(np.int8), scales[:, 0] if blocks == 1 else scales)
@@ -44,7 +42,7 @@ def compensated_kernel(kernel: Kernel, rows: NDArray[np.float32], blocks: int = 
     matrices = kernel.matrices()
     width = len(matrices[0])
     found = [
-        compensated(matrix, rows[:, group * width : (group + 1) * width], blocks=blocks)
+        compensated(matrix, rows[:, group * width : (group + 1) * width], blocks)
         for group, matrix in enumerate(matrices)
     ]
     if kernel.operator == "MatMul":
@@ -53,14 +51,16 @@ def compensated_kernel(kernel: Kernel, rows: NDArray[np.float32], blocks: int = 
     return Weights(levels, np.concatenate([weights.scales for weights in found]))
 
 
-def _upper_cholesky_of_inverse(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
-    inverse = np.linalg.inv(hessian)
-    upper: NDArray[np.float64] = np.linalg.cholesky((inverse + inverse.T) / 2).T
+def inverse_root(hessian: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The upper Cholesky factor [K, K] of the inverse of the damped `hessian` [K, K], the sum of x xᵀ over inputs x."""
+    damping = max(_DAMPING * float(np.diag(hessian).mean()), _LEAST_DAMPING)
+    inverse = np.linalg.inv(hessian + damping * np.eye(len(hessian)))
+    upper: NDArray[np.float32] = np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32)
     return upper
 
 
 def _round_rows(
-    matrix: NDArray[np.float32], scales: NDArray[np.float32], inverse: NDArray[np.float32], greatest: int
+    matrix: NDArray[np.float32], scales: NDArray[np.float32], inverse: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     levels = np.empty_like(matrix)
     for start in range(0, len(matrix), _BLOCK):
@@ -69,7 +69,7 @@ def _round_rows(
         errors = np.empty_like(block)
         for row in range(end - start):
             step = scales[start + row]
-            levels[start + row] = np.clip(np.rint(block[row] / step), -greatest, greatest)
+            levels[start + row] = np.clip(np.rint(block[row] / step), -S8_MAX, S8_MAX)
             errors[row] = (block[row] - levels[start + row] * step) / corner[row, row]
             block[row + 1 :] -= np.outer(corner[row, row + 1 :], errors[row])
         matrix[end:] -= inverse[start:end, end:].T @ errors

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as engine  # noqa: TID25
 
 from registry.spec.session import Feeds, Session, open_session
 
-REFUSALS: tuple[type[Exception], ...] = (
+_REFUSALS: tuple[type[Exception], ...] = (
     engine.EPFail,
     engine.Fail,
     engine.InvalidArgument,
@@ -31,21 +33,42 @@ _NO_MEMORY = ("failed to allocate memory", "bad_alloc")  # how ONNX Runtime and 
 class EngineRefused(Exception):
     """An engine did not open the graph, or did not take the inputs."""
 
+    @property
+    def brief(self) -> str:
+        """What the engine said, short enough for a sentence on a certificate."""
+        return (str(self).strip().splitlines() or ["no reason given"])[0][:200]
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """A session whose engine's errors are EngineRefused."""
+
+    session: Session
+
+    def run(self, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
+        """The values of `outputs`, of all of the graph's where None. Raises EngineRefused."""
+        return run(self.session, outputs, feeds)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raises EngineRefused in place of what an engine raises inside. Nothing but its own calls belongs there."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise _refused(error) from error
+
 
 def open_float(path: Path, threads: int) -> ort.InferenceSession:
     """Open a float graph in ONNX Runtime. Raises EngineRefused."""
-    try:
+    with refusals():
         return open_session(path, threads, exact_x86=False)
-    except REFUSALS as error:
-        raise _refused(error) from error
 
 
 def run(session: Session, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
     """The values of `outputs`, of all of the graph's where None. Raises EngineRefused."""
-    try:
+    with refusals():
         return session.run(outputs, dict(feeds))
-    except REFUSALS as error:
-        raise _refused(error) from error
 
 
 def _refused(error: Exception) -> EngineRefused | MemoryError:

@@ -44,3 +44,23 @@ def test_the_channels_are_where_the_shape_is_fixed() -> None:
     outputs = [output("n", 22, "places"), output("n", "tokens", 384), output("n", 1, "h", "w"), output("n")]
     graph = helper.make_model(helper.make_graph([], "g", [], outputs))
     assert channel_axes(graph) == [1, 2, 4, 1]
+
+
+@pytest.mark.parametrize("masked", [-np.inf, np.inf, np.nan])
+def test_what_is_masked_counts_for_nothing_and_the_rest_as_ever(masked: float) -> None:
+    wanted = np.ones((1, 3, 50), dtype=np.float32)
+    wanted[:, :, :10] = masked
+    near, far = wanted.copy(), wanted.copy()
+    near[:, :, 10:] *= 0.99
+    far[:, :, 10:] *= 0.9
+    one, other = (relative_error([[wanted]], [[got]], [1]) for got in (near, far))
+    assert 0 < one < other < 1
+
+
+def test_what_is_masked_has_to_be_masked_again() -> None:
+    wanted = np.ones((1, 3), dtype=np.float32)
+    wanted[0, 1] = -np.inf
+    for changed in (0.0, np.inf, np.nan):
+        got = wanted.copy()
+        got[0, 1] = changed
+        assert relative_error([[wanted]], [[got]], [1]) == 10

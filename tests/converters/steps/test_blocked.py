@@ -75,3 +75,29 @@ def _uneven(shape: tuple[int, ...]) -> np.ndarray:
     values = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     values[np.random.default_rng(3).random(shape) < 0.01] *= 10
     return values
+
+
+def test_a_table_that_is_read_twice_is_written_once() -> None:
+    table = np.random.default_rng(0).standard_normal((2000, 64)).astype(np.float32)
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["n"]) for name in ("one", "two")]
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Gather", ["table", "one"], ["first"]),
+                helper.make_node("Gather", ["table", "two"], ["second"]),
+                helper.make_node("Add", ["first", "second"], ["y"]),
+            ],
+            "tables",
+            inputs,
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 64])],
+            [numpy_helper.from_array(table, "table")],
+        ),
+        opset_imports=[helper.make_opsetid("", 20)],
+        ir_version=10,
+    )
+    graph = Graph(model)
+    compact(graph, {}, recurrent=True)
+    assert sum(len(tensor.raw_data) for tensor in model.graph.initializer) < 1.2 * table.size
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {"one": np.array([3, 1999]), "two": np.array([7, 0])})
+    np.testing.assert_allclose(answer, table[[3, 1999]] + table[[7, 0]], atol=0.1)

@@ -12,6 +12,7 @@ from converters.subject import Figure
 from converters.tasks.embedding import figures
 from registry.spec import hardware
 from registry.spec.certificate import Arithmetic, Latency, Metric, Size
+from registry.spec.chat import TASK as CHAT
 from registry.spec.embedding import TASK
 from registry.spec.task import Criterion
 
@@ -86,6 +87,23 @@ def test_a_budget_replaces_bounds_by_name() -> None:
         accuracy.bounds(TASK, {"loudness": 0.5})
 
 
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [("cosine", float("nan")), ("cosine", float("inf")), ("cosine", -0.5), ("nearest_kept", float("-inf"))],
+)
+def test_a_bound_that_says_nothing_is_refused(name: str, bound: float) -> None:
+    with pytest.raises(SourceInvalid, match=name) as error:
+        accuracy.bounds(TASK, {name: bound})
+    assert "0 or more" in error.value.remedy
+
+
+def test_a_ratio_is_never_nothing() -> None:
+    with pytest.raises(SourceInvalid, match="perplexity_ratio") as error:
+        accuracy.bounds(CHAT, {"perplexity_ratio": 0.0})
+    assert "above 0" in error.value.remedy
+    assert accuracy.bounds(CHAT, {"perplexity_ratio": 1.0, "top1_agreement": 0.0})["top1_agreement"] == 0
+
+
 def test_faster_is_decided_on_the_upper_end() -> None:
     assert decision.is_faster([_latency(0.5, 0.6), _latency(0.9, 1.1)])
     assert not decision.is_faster([_latency(0.9, 1.2)])
@@ -115,6 +133,13 @@ def test_what_is_objected_to(arithmetic: Arithmetic, metric: Metric, high: float
     assert found is None if why is None else found is not None and why in found
 
 
+def test_a_shortfall_is_never_written_as_none() -> None:
+    missed = Metric(name="cosine", value=0.95, low=0.919962, high=0.96, minimum=0.92, passed=False)
+    assert decision.failing([missed]).endswith("0.91996 to 0.9600), 0.00004 below the minimum 0.92")
+    over = Metric(name="error", value=0.1, low=0.1, high=0.1, maximum=0.0999999, passed=False)
+    assert "0.1000000 to 0.1000000), 0.0000001 above the maximum 0.0999999" in decision.failing([over])
+
+
 def test_weights_in_int8_may_not_make_a_model_slower_or_larger() -> None:
     slow, large = _latency(1.2, 1.3), Size(float_bytes=100, quantized_bytes=101)
     assert decision.objection(Arithmetic.INT8_WEIGHTS, [_GOOD], [slow], _SIZE, fused=False)
@@ -130,7 +155,7 @@ def test_a_decision_says_why() -> None:
     assert second.reason.endswith("It is published because INT8, the first: it is slow.")
     floating = decision.certified(Arithmetic.FLOAT32, [], None, ["INT8 is slow", "the weights are few"])
     assert floating.reason == "Published in float, because INT8 is slow; the weights are few."
-    assert "Export the model to ONNX yourself" in decision.rejected(Arithmetic.FLOAT32, "x").reason
+    assert "a file that you exported yourself" in decision.rejected(Arithmetic.FLOAT32, "x").reason
 
 
 @pytest.mark.parametrize(

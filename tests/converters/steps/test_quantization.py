@@ -18,6 +18,7 @@ from converters.steps.lint import CanonicalInvalid, check
 from converters.steps.products import find
 from registry.spec.certificate import Engine
 from registry.spec.session import open_graph, open_session, openvino_name
+from tests.converters.steps.quantized import partly_quantized
 
 WIDTH = 32
 
@@ -73,7 +74,9 @@ def observed(model: onnx.ModelProto, scratch: Path) -> Part:
 def quantized(model: onnx.ModelProto, scratch: Path, strategy: str = "each layer's") -> onnx.ModelProto:
     """The canonical file by the first strategy of that name."""
     known = observed(model, scratch)
-    schemes = next(parts for name, parts in strategies({"model": known}) if name.startswith(strategy))
+    schemes = next(
+        parts for name, parts in strategies({"model": known}, lambda message: None) if name.startswith(strategy)
+    )
     return canonical.quantize(known.model, schemes["model"])
 
 
@@ -172,6 +175,25 @@ def test_the_share_is_of_what_could_be_quantized(tmp_path: Path) -> None:
     operators = audit.audit(tmp_path, ["model"], Engine.ONNXRUNTIME, exact_x86=False, scratch=tmp_path)
     assert sum(operators.floating.values()) == 1
     assert operators.quantized_share == 1.0
+
+
+def test_what_the_source_quantized_itself_is_left_as_it_is(tmp_path: Path) -> None:
+    model = partly_quantized(prepare.prepare(graph(), tmp_path), tmp_path)
+    lowered = lower_x86.lower(canonical.quantize(model, {}))
+    node = next(node for node in lowered.graph.node if node.op_type == "QuantizeLinear")
+    assert list(node.input[1:]) == ["s", "z"]
+    x = samples(seed=9)
+    for one, other in zip(run(model, x, tmp_path), run(lowered, x, tmp_path), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("imported", [False, True])
+def test_the_domain_of_fused_products_is_imported_once(imported: bool, int8: onnx.ModelProto) -> None:
+    lowered = lower_x86.lower(int8)
+    if imported:
+        lowered.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    fused = onnxruntime_products.fuse(lowered)
+    assert [entry.domain for entry in fused.opset_import].count("com.microsoft") == 1
 
 
 def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:

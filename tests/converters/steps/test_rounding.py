@@ -18,8 +18,8 @@ def _correlated(rows: int, channels: int, seed: int) -> np.ndarray:
 def test_the_product_changes_less_than_by_rounding_to_nearest() -> None:
     matrix = np.random.default_rng(1).standard_normal((64, 32)).astype(np.float32)
     unseen = _correlated(500, 64, 2)
-    nearest, scales = levels_and_scales(matrix, 1, 15)
-    found = compensated(matrix, _correlated(2000, 64, 3), 15)
+    nearest, scales = levels_and_scales(matrix, 1)
+    found = compensated(matrix, _correlated(2000, 64, 3))
     errors = [
         np.square(unseen @ (levels * steps) - unseen @ matrix).sum()
         for levels, steps in ((nearest, scales), (found.levels, found.scales))

@@ -37,6 +37,17 @@ def test_the_other_rules_clip_a_lone_outlier(method: Method) -> None:
     assert low < -1
 
 
+@pytest.mark.parametrize("channels", [384, 768, 1536])
+@pytest.mark.parametrize("method", [method for method in Method if method is not Method.MINMAX])
+def test_no_channel_is_left_out(method: Method, channels: int) -> None:
+    """Every fifteenth of 3.1 million values would be of every third channel, where three divides their number."""
+    values = np.random.default_rng(0).standard_normal((4096 * 768 // channels, channels)).astype(np.float32)
+    values[:, 1::3] *= 20
+    low, high = choose(method, float(values.min()), float(values.max()), values)
+    assert low < -20
+    assert high > 20
+
+
 def test_squared_error_is_never_worse_than_min_max() -> None:
     values = _values(outlier=30.0)
     extremes = float(values.min()), float(values.max())
