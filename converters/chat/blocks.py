@@ -63,17 +63,6 @@ def block_scales(values: NDArray[np.float32], scheme: Scheme) -> tuple[NDArray[n
     return scales, zeros.astype(np.float32)
 
 
-def dequantize(blocks: Blocks, scheme: Scheme, inputs: int) -> NDArray[np.float32]:
-    """The weight FP32 [outputs, inputs] that `blocks` stand for."""
-    codes = _unpacked(blocks.codes, scheme.bits).astype(np.float32)
-    count = blocks.scales.shape[1]
-    zeros: NDArray[np.float32] | float = float(2 ** (scheme.bits - 1))
-    if blocks.zero_points is not None:
-        zeros = _unpacked(blocks.zero_points, scheme.bits)[:, :count, None].astype(np.float32)
-    values: NDArray[np.float32] = ((codes - zeros) * blocks.scales[:, :, None]).astype(np.float32)
-    return values.reshape(len(values), -1)[:, :inputs]
-
-
 _Coded = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]
 
 
@@ -139,11 +128,3 @@ def _packed(codes: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
         codes = np.concatenate([codes, np.zeros((*codes.shape[:-1], 1), dtype=np.uint8)], axis=-1)
     packed: NDArray[np.uint8] = codes[..., 0::2] | np.left_shift(codes[..., 1::2], np.uint8(4))
     return packed
-
-
-def _unpacked(packed: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    if bits == 8:
-        return packed
-    halves = np.stack([packed & np.uint8(0xF), np.right_shift(packed, np.uint8(4))], axis=-1)
-    codes: NDArray[np.uint8] = halves.reshape(*packed.shape[:-1], -1)
-    return codes

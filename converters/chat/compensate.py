@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.chat.blocks import Blocks, Scheme, block_scales, pack
-
-_DAMPING = 0.01  # of the mean of the diagonal, as the paper has it: inputs that never vary would make it singular
+from converters.steps.rounding import inverse_root
 
 
 def quantize(weight: NDArray[np.float32], moments: NDArray[np.float32], scheme: Scheme) -> Blocks:
@@ -18,7 +17,7 @@ def quantize(weight: NDArray[np.float32], moments: NDArray[np.float32], scheme: 
     """
     outputs, inputs = weight.shape
     left = weight.astype(np.float32, copy=True)
-    inverse = _inverse_root(moments)
+    inverse = inverse_root(moments.astype(np.float64))
     codes = np.empty((outputs, inputs), dtype=np.uint8)
     scales = np.empty((outputs, inputs // scheme.block), dtype=np.float32)
     zeros = np.empty_like(scales, dtype=np.uint8)
@@ -37,13 +36,3 @@ def quantize(weight: NDArray[np.float32], moments: NDArray[np.float32], scheme: 
         left[:, columns.stop :] -= errors @ inverse[columns, columns.stop :]
         scales[:, block], zeros[:, block] = scale, zero
     return pack(codes.reshape(outputs, -1, scheme.block), scales, zeros, scheme)
-
-
-def _inverse_root(moments: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The upper Cholesky factor of the inverse of the damped `moments`."""
-    damped = moments.astype(np.float64)
-    diagonal = np.diagonal(damped)
-    damped = damped + np.eye(len(damped)) * max(_DAMPING * float(diagonal.mean()), 1e-8)
-    inverse = np.linalg.inv(damped)
-    root: NDArray[np.float32] = np.linalg.cholesky((inverse + inverse.T) / 2).T.astype(np.float32)
-    return root

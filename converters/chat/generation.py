@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from converters.steps.bootstrap import interval, median
+from converters.steps import latency
 from registry.spec.certificate import Latency
 
 if TYPE_CHECKING:
     from onnxruntime_genai import Generator, Model
 
+PAIRS = 9
+"""Turns of float and quantized that a certificate's times are medians of."""
+
 _PROMPT = 64
 _WRITTEN = 32
-_PAIRS = 9
 _THREADS = 1
 
 
@@ -29,12 +29,6 @@ class _Times(NamedTuple):
 
     read: float
     write: float
-
-
-@dataclass(frozen=True)
-class _Load:
-    label: str
-    pairs: NDArray[np.float64]
 
 
 def open_model(directory: Path, threads: int) -> Model:
@@ -54,25 +48,17 @@ def open_model(directory: Path, threads: int) -> Model:
     return og.Model(config)
 
 
-def measure(floating: Path, quantized: Path, seed: int, *, pairs: int = _PAIRS) -> list[Latency]:
+def measure(floating: Path, quantized: Path, seed: int, *, pairs: int = PAIRS) -> list[Latency]:
     """Milliseconds for each token that is written, and for a prompt that is read, one request on one thread."""
     slow, fast = open_model(floating, _THREADS), open_model(quantized, _THREADS)
     for model in (slow, fast):  # the first runs allocate
         _times(model)
     found = [_pair(slow, fast, turn % 2 == 1) for turn in range(pairs)]
-    loads = (
-        _Load(f"1 token written, of {_WRITTEN} after {_PROMPT}", np.array([(a.write, b.write) for a, b in found])),
-        _Load(f"1 × {_PROMPT} tokens read", np.array([(a.read, b.read) for a, b in found])),
-    )
-    return [_latency(load, seed) for load in loads]
-
-
-def write(model: Model, prompt: Sequence[int], count: int) -> list[int]:
-    """The likeliest `count` tokens after `prompt`, one after the other."""
-    generator = _generator(model, prompt, count)
-    for _ in range(count):
-        generator.generate_next_token()
-    return [int(token) for token in generator.get_sequence(0)[len(prompt) :]]
+    written, read = np.array([(a.write, b.write) for a, b in found]), np.array([(a.read, b.read) for a, b in found])
+    return [
+        latency.of_pairs(written, f"1 token written, of {_WRITTEN} after {_PROMPT}", seed),
+        latency.of_pairs(read, f"1 × {_PROMPT} tokens read", seed),
+    ]
 
 
 def _generator(model: Model, prompt: Sequence[int], count: int) -> Generator:
@@ -105,17 +91,3 @@ def _times(model: Model) -> _Times:
     for _ in range(_WRITTEN):
         generator.generate_next_token()
     return _Times(1000 * (read - started), 1000 * (time.perf_counter() - read) / _WRITTEN)
-
-
-def _latency(load: _Load, seed: int) -> Latency:
-    ratios = load.pairs[:, 1] / load.pairs[:, 0]
-    low, high = interval(ratios, median, seed)
-    return Latency(
-        load=load.label,
-        threads=_THREADS,
-        float_ms=float(np.median(load.pairs[:, 0])),
-        quantized_ms=float(np.median(load.pairs[:, 1])),
-        ratio=float(np.median(ratios)),
-        ratio_low=low,
-        ratio_high=high,
-    )

@@ -38,6 +38,21 @@ def metrics(
     ]
 
 
+def budget_used(found: Sequence[Metric]) -> float:
+    """The share of the accuracy budget that the worst of `metrics` uses: 0 is FP32 itself, above 1 fails.
+
+    Of the perplexity's ratio, which is 1 for FP32, it is that of the logarithms.
+    """
+    return accuracy.budget_used(
+        [_logarithm(metric) if metric.name == _PERPLEXITY else metric for metric in found], TASK.criteria
+    )
+
+
+def _logarithm(metric: Metric) -> Metric:
+    exact = {name: math.log(getattr(metric, name)) for name in ("value", "low", "high")}
+    return metric.model_copy(update={**exact, "maximum": None if metric.maximum is None else math.log(metric.maximum)})
+
+
 def _exponential(metric: Metric) -> Metric:
     """A metric of the logarithm as one of the ratio. It keeps the order, so what passed still passes."""
     exact = {name: math.exp(getattr(metric, name)) for name in ("value", "low", "high")}

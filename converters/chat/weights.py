@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 import onnx
@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 
 from converters.chat import compensate
 from converters.chat.blocks import Scheme, quantize
+from converters.chat.moments import Moments
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
@@ -52,14 +53,6 @@ def products(graph: onnx.GraphProto) -> dict[str, tuple[int, int]]:
         for node in graph.node
         if node.op_type == "MatMul" and node.input[1] in weights
     }
-
-
-class Moments(Protocol):
-    """What is known of the inputs of products (`converters.chat.moments`)."""
-
-    def of(self, tensor: str) -> NDArray[np.float32] | None:
-        """The moments FP32 [inputs, inputs] of the inputs with the name `tensor`, where they are known."""
-        ...
 
 
 def quantize_weights(source: Path, target: Path, plan: Plan, moments: Moments | None = None) -> None:

@@ -1,249 +1,109 @@
 """Chat models: a decoder out of GGUF or a Hugging Face directory, for onnxruntime-genai with weights in few bits.
 
-The reference is the decoder in FP32; of a GGUF file whose weights are quantized, that is what they stand for. INT8 is
-held to the task's criteria, INT4 is measured like it and offered with its own figures.
+The reference is what torch makes of the weights in FP32; of a GGUF file whose weights are quantized, of what they stand
+for. INT8 is held to the task's criteria, INT4 is measured like it and offered with its own figures, and float is held
+to them where INT8 is not published.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from converters.chat import generation, gguf_file, judge
+from converters.chat import gguf_file
 from converters.chat.build import build
-from converters.chat.decoder import MOST_TOKENS, Decoder
-from converters.chat.moments import Moments, observe
-from converters.chat.recipes import HEAD, Recipe, recipes
-from converters.chat.weights import GRAPH, WEIGHTS, products, quantize_weights
+from converters.chat.decoder import MOST_TOKENS
+from converters.chat.original import read_original
+from converters.chat.workshop import Workshop
 from converters.errors import SourceInvalid
+from converters.job import Job
+from converters.samples import uploaded, uploaded_text
 from converters.samples.conversations import CALIBRATION, conversations
 from converters.samples.text import Texts
+from converters.search.journal import Journal
+from converters.sources.detect import detect
+from converters.sources.facts import Format
 from converters.steps import accuracy
-from converters.steps.bootstrap import CONFIDENCE
-from converters.subject import Figure, Split
-from registry.spec.certificate import Arithmetic, Data, Engine, Latency, Metric, Point, Size
+from converters.subject import Split
+from converters.tasks import attempts
+from converters.tasks.chat_ladder import ChatConverted, Ladder, Tokens
+from converters.tasks.own_texts import with_own
 from registry.spec.chat import TASK, Reading
 from registry.spec.text import TextEncoder
 
-_INT8 = Arithmetic.INT8_WEIGHTS
-_INT4 = Arithmetic.INT4_WEIGHTS
-_TRIAL_PAIRS = 5
-_FINALISTS = 2
-_HALF = 0.5  # of float's time for each token: INT8 is to write twice as fast
-_SURELY_HALF = 0.46  # five pairs of trials on a busy machine vary by a tenth
+_Kept = tuple[list[float], list[int]]
+"""A reading in the journal."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a chat conversion is asked for; `budget` replaces bounds of the task's criteria by name."""
-
-    threads: int
-    seed: int
-    budget: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A decoder that can be published: exactly the files in `directory`, and what was measured on held-out texts."""
-
-    name: str
-    arithmetic: Arithmetic
-    directory: Path
-    figures: list[Figure]
-    accuracy: list[Metric]
-    latency: list[Latency]
-    size: Size
-
-    @property
-    def passed(self) -> bool:
-        """Whether it is accurate enough and writes at least twice as fast as float."""
-        return all(metric.passed for metric in self.accuracy) and self.latency[0].ratio_high <= _HALF
-
-
-@dataclass(frozen=True)
-class ChatConverted:
-    """The best decoder of each arithmetic, best of all first; `floating` is the directory of the FP32 one.
-
-    `curve` has every recipe that was tried, on the selection texts.
-    """
-
-    floating: Path
-    int8: Variant
-    int4: Variant
-    curve: list[Point]
-    data: Mapping[str, Data]
-
-
-Report = Callable[[str, str, float], None]
-"""Takes a step, a message and the share of the whole that is done."""
-
-
-def convert(source: Path, work: Path, settings: Settings, report: Report) -> ChatConverted:
-    """Convert the decoder in the directory `source`; everything is written below the directory `work`.
+def convert(job: Job) -> ChatConverted:
+    """Convert the decoder of `job`; everything is written below its scratch directory `chat`.
 
     Raises SourceInvalid or ConversionFailed.
     """
-    accuracy.bounds(TASK, settings.budget)  # refused before anything is done
-    report("unpack", "reading the weights in FP32", 0.02)
-    unpacked = _unpacked(source, _made(work / "float32"))
-    report("export", "exporting the decoder to ONNX", 0.12)
+    limits = accuracy.bounds(TASK, job.request.budget)  # refused before anything is done
+    work = job.scratch("chat")
+    texts = _texts(job)
+    journal = attempts.journal(job, [found.data() for found in texts.values()])
+    job.reporter.step("unpack", "reading the weights in FP32", 0.02)
+    unpacked = _unpacked(job.request.source, _made(work / "float32"))
+    job.reporter.step("export", "exporting the decoder to ONNX", 0.08)
     floating = _made(work / "float")
     build(unpacked, floating, work / "builder")
+    tokens = _tokens(TextEncoder(floating / "tokenizer.json", MOST_TOKENS), texts)
+    references = _references(job, journal, unpacked, tokens)
     shutil.rmtree(work / "float32")
-    return _Conversion(floating, work, settings, report).run()
+    workshop = Workshop(floating, work, tokens[CALIBRATION], job.request.threads)
+    data = {name: found.data() for name, found in texts.items()}
+    return Ladder(job, journal, workshop, limits, tokens, references, data).run()
 
 
-class _Conversion:
-    """One conversion from the float decoder on."""
-
-    def __init__(self, floating: Path, work: Path, settings: Settings, report: Report) -> None:
-        self._floating = floating
-        self._work = work
-        self._settings = settings
-        self._report = report
-        self._limits = accuracy.bounds(TASK, settings.budget)
-        self._texts = conversations(settings.seed)
-        encoder = TextEncoder(floating / "tokenizer.json", MOST_TOKENS)
-        self._tokens = {name: _tokens(encoder, texts) for name, texts in self._texts.items()}
-        self._references: dict[Split, list[Reading]] = {}
-
-    def run(self) -> ChatConverted:
-        """Try every recipe on the selection texts, and measure the best of each arithmetic on held-out ones."""
-        tried = recipes(list(products(onnx.load(self._floating / GRAPH, load_external_data=False).graph)))
-        moments = self._moments()
-        found = []
-        for number, recipe in enumerate(tried):
-            self._report("search", f"trying {recipe.name}", 0.3 + 0.4 * number / len(tried))
-            found.append(self._try(recipe, moments))
-        shutil.rmtree(self._work / "moments")
-        self._report("accuracy", "judging the best on held-out texts", 0.75)
-        int8 = self._best([trial for trial in found if trial.recipe.arithmetic is _INT8], earlier=0)
-        failed = 0 if int8.passed else _FINALISTS
-        int4 = self._best([trial for trial in found if trial.recipe.arithmetic is _INT4], earlier=failed)
-        names = {int8.name, int4.name}
-        return ChatConverted(
-            floating=self._floating,
-            int8=int8,
-            int4=int4,
-            curve=[self._point(trial, chosen=trial.recipe.name in names) for trial in found],
-            data={name: texts.data() for name, texts in self._texts.items()},
-        )
-
-    def _moments(self) -> Moments:
-        self._report("calibrate", f"observing the decoder on {len(self._tokens[CALIBRATION])} texts", 0.2)
-        target = _made(self._work / "moments")
-        return observe(self._floating, self._tokens[CALIBRATION], {HEAD}, target, self._settings.threads)
-
-    def _try(self, recipe: Recipe, moments: Moments) -> _Trial:
-        directory = _made(self._work / recipe.name.replace(" ", "-").lower())
-        for path in self._floating.iterdir():
-            if path.name not in {GRAPH, WEIGHTS}:
-                shutil.copyfile(path, directory / path.name)
-        quantize_weights(self._floating, directory, recipe.plan, moments if recipe.compensated else None)
-        figures = self._figures(directory, Split.SELECTION)
-        latency = generation.measure(self._floating, directory, self._settings.seed, pairs=_TRIAL_PAIRS)
-        return _Trial(recipe, directory, self._metrics(figures), latency[0].ratio)
-
-    def _best(self, trials: list[_Trial], earlier: int) -> Variant:
-        """The first in order that also passes on held-out texts, of two at most; the first of all where none does.
-
-        `earlier` is how many others have been judged on those texts, and failed.
-        """
-        variants = []
-        for number, trial in enumerate(sorted(trials, key=_order)[:_FINALISTS], earlier):
-            variants.append(self._variant(trial, accuracy.confidence_after(number)))
-            if variants[-1].passed:
-                return variants[-1]
-        return variants[0]
-
-    def _variant(self, trial: _Trial, confidence: float) -> Variant:
-        figures = self._figures(trial.directory, Split.HELD_OUT)
-        return Variant(
-            name=trial.recipe.name,
-            arithmetic=trial.recipe.arithmetic,
-            directory=trial.directory,
-            figures=figures,
-            accuracy=self._metrics(figures, confidence),
-            latency=generation.measure(self._floating, trial.directory, self._settings.seed),
-            size=Size(float_bytes=_size(self._floating), quantized_bytes=_size(trial.directory)),
-        )
-
-    def _figures(self, directory: Path, split: Split) -> list[Figure]:
-        if split not in self._references:
-            self._references[split] = self._read(self._floating, split)
-        return judge.figures(self._references[split], self._read(directory, split))
-
-    def _read(self, directory: Path, split: Split) -> list[Reading]:
-        return Decoder(directory, self._settings.threads).read(self._tokens[split])
-
-    def _metrics(self, figures: list[Figure], confidence: float = CONFIDENCE) -> list[Metric]:
-        return judge.metrics(figures, self._limits, self._settings.seed, confidence)
-
-    def _point(self, trial: _Trial, *, chosen: bool) -> Point:
-        return Point(
-            name=trial.recipe.name,
-            arithmetic=trial.recipe.arithmetic,
-            engine=Engine.GENAI,
-            loss=trial.loss,
-            figures={metric.name: metric.value for metric in trial.accuracy},
-            latency_ratio=trial.ratio,
-            size_ratio=_size(trial.directory) / _size(self._floating),
-            passed=trial.passed,
-            chosen=chosen,
-        )
+def _texts(job: Job) -> dict[str, Texts]:
+    own, seed = uploaded.find(job.request.source), job.request.seed
+    return with_own(lambda: conversations(seed), uploaded_text.texts(own, seed) if own is not None else None)
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """A recipe on the selection texts; `ratio` is of float's time for each token written."""
+def _references(job: Job, journal: Journal, unpacked: Path, tokens: Tokens) -> dict[str, list[Reading]]:
+    """What torch makes of the texts that recipes are chosen by and judged on."""
+    texts = [row for split in Split for row in tokens[split]]
 
-    recipe: Recipe
-    directory: Path
-    accuracy: list[Metric]
-    ratio: float
+    def read() -> list[_Kept]:
+        job.reporter.step("reference", f"reading {len(texts)} texts with the original in FP32", 0.15)
+        readings = read_original(unpacked, texts, job.request.threads)
+        return [(reading.surprise.tolist(), reading.first.tolist()) for reading in readings]
 
-    @property
-    def loss(self) -> float:
-        """The share of tokens where another token than float's is likeliest."""
-        return 1 - next(metric.value for metric in self.accuracy if metric.name == "top1_agreement")
-
-    @property
-    def passed(self) -> bool:
-        """As far as the selection can tell."""
-        return all(metric.passed for metric in self.accuracy) and self.ratio <= _HALF
-
-
-def _order(trial: _Trial) -> tuple[bool, float]:
-    """What is surely fast enough before what may not be, then the most accurate: time is a bar, not a goal."""
-    return trial.ratio > _SURELY_HALF, trial.loss
+    kept = iter(journal.once("reference", list[_Kept], read))
+    return {
+        split: [Reading(np.array(surprise), np.array(first)) for surprise, first in islice(kept, len(tokens[split]))]
+        for split in Split
+    }
 
 
 def _unpacked(source: Path, target: Path) -> Path:
     """A Hugging Face directory with the decoder in `source`."""
-    files = sorted(source.glob("*.gguf"))
-    if not files:
+    form, path = detect(source)
+    if form is not Format.GGUF:
         return source
-    if len(files) > 1:
-        raise SourceInvalid("The source has more than one GGUF file.", "Upload the one that is to be served.")
-    gguf_file.unpack(files[0], target)
+    gguf_file.unpack(path, target)
     return target
 
 
-def _tokens(encoder: TextEncoder, texts: Texts) -> list[NDArray[np.int64]]:
-    """The texts of two tokens or more: of one alone, nothing follows."""
-    ids = [np.array(tokens.ids, dtype=np.int64) for tokens in encoder.encode(list(texts.texts))]
-    return [row for row in ids if len(row) > 1]
-
-
-def _size(directory: Path) -> int:
-    """Bytes of the graph with its weights."""
-    return sum((directory / name).stat().st_size for name in (GRAPH, WEIGHTS))
+def _tokens(encoder: TextEncoder, texts: Mapping[str, Texts]) -> dict[str, list[NDArray[np.int64]]]:
+    """Raises SourceInvalid where the texts of a purpose are too short to be read."""
+    found = {}
+    for name, of_purpose in texts.items():
+        rows = [np.array(tokens.ids, dtype=np.int64) for tokens in encoder.encode(list(of_purpose.texts))]
+        found[name] = [row for row in rows if len(row) > 1]
+        if not found[name]:
+            raise SourceInvalid(
+                "The calibration texts are of one token each, after which nothing follows that could be read.",
+                "Upload conversations and prose as the model will read them.",
+            )
+    return found
 
 
 def _made(directory: Path) -> Path:

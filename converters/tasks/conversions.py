@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
-import numpy as np
 import onnx
 
 from converters.errors import SourceInvalid
@@ -13,6 +11,7 @@ from converters.job import Converted, Job
 from converters.samples import uploaded
 from converters.samples.split import LEAST, Part
 from converters.samples.uploaded_audio import audio
+from converters.samples.uploaded_contents import files
 from converters.samples.uploaded_images import images
 from converters.samples.uploaded_tensors import tensors
 from converters.samples.uploaded_text import texts
@@ -64,7 +63,7 @@ def convert_speech(job: Job) -> Converted:
     """A Piper voice."""
     voice = speech.read_voice(job.request.source)
     own = uploaded.find(job.request.source)
-    phonemes: Sequence[str] | None = texts(own, job.request.seed).items if own is not None else None
+    phonemes = texts(own, job.request.seed) if own is not None else None
     graph = _graphs(job)[_PART]
     request = job.request
     subject = speech.open_subject(graph, job.scratch("original"), request.seed, request.threads, voice, phonemes)
@@ -82,9 +81,7 @@ def convert_classification(job: Job) -> Converted:
     """A classifier of files' contents by their bytes, or of its owner's own tensors."""
     graph = _graphs(job)[_PART]
     windows = classification.read_windows(job.request.source)
-    rows = (
-        classification.content_rows(graph, windows, job.request.seed) if windows is not None else _own_rows(job, graph)
-    )
+    rows = _own_rows(job, graph) if windows is None else _content_rows(job, graph, windows)
     path = job.scratch("original") / "model.onnx"
     onnx.save(graph, path)
     subject = classification.ClassificationSubject(graph, open_float(path, job.request.threads), rows)
@@ -105,6 +102,15 @@ def _own_images(job: Job) -> list[bytes] | None:
     return None if own is None else [image.encoded for image in images(own, job.request.seed).items]
 
 
+def _content_rows(
+    job: Job, graph: onnx.ModelProto, windows: classification_spec.ByteWindows
+) -> dict[str, classification.Rows]:
+    """What a reader of bytes reads of the owner's files or of built-in ones."""
+    own, seed = uploaded.find(job.request.source), job.request.seed
+    contents = files(own, seed, windows.block) if own is not None else None
+    return classification.content_rows(graph, windows, seed, contents)
+
+
 def _own_rows(job: Job, graph: onnx.ModelProto) -> dict[str, classification.Rows]:
     """The owner's tensors for all three purposes. Raises SourceInvalid where there are too few of them."""
     own = uploaded.find(job.request.source)
@@ -114,9 +120,5 @@ def _own_rows(job: Job, graph: onnx.ModelProto) -> dict[str, classification.Rows
             "The classifier does not read the bytes of files, and there is nothing to calibrate and judge it with.",
             f"Upload {LEAST} rows or more of its inputs: calibration.jsonl, .parquet or .zip.",
         )
-    found = {}
-    for part in Part:
-        of_part = rows.part(part)
-        feeds = {name: np.concatenate([row[name] for row in of_part.items]) for name in of_part.items[0]}
-        found[part.value] = classification.Rows(feeds, of_part.data())
-    return found
+    parts = {part.value: rows.part(part) for part in Part}
+    return {part: classification.Rows.of(found.items, found.data()) for part, found in parts.items()}

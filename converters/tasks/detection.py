@@ -16,6 +16,7 @@ from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.photographs import scenes
 from converters.samples.pictures import Pictures, pictures
 from converters.samples.split import Part
+from converters.steps.graph import graph_inputs
 from converters.subject import Figure, Load, Model, Sample, Split
 from registry.spec.boxes import Boxes, above, agreement, score_drift
 from registry.spec.certificate import Data
@@ -58,7 +59,7 @@ class DetectionSubject:
         """The scenes of each purpose."""
         return {part.value: found.data() for part, found in self._pictures.items()}
 
-    @property
+    @cached_property
     def loads(self) -> tuple[Load, ...]:
         """One picture and four, as large as the graph takes them."""
         rows = [self._row(file) for file in self._pictures[Part.SELECTION].files[:4]]
@@ -168,8 +169,7 @@ def picture(file: bytes) -> Image:
 
 def read_settings(graph: onnx.ModelProto) -> DetectionSettings:
     """How to feed and read `graph`, from its inputs, outputs and metadata. Raises SourceInvalid."""
-    constants = {tensor.name for tensor in graph.graph.initializer}
-    inputs = [value for value in graph.graph.input if value.name not in constants]
+    inputs = graph_inputs(graph)
     if len(inputs) != 1 or len(graph.graph.output) != 1 or len(_shape(inputs[0])) != 4 or _shape(inputs[0])[1] != 3:
         raise _not_a_detector("it has not one input [rows, 3, height, width] and one output")
     output = graph.graph.output[0]

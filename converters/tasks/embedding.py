@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from converters import probe
-from converters.certify import certify, place
+from converters.certify import certify
 from converters.job import Converted, Job
 from converters.original import Original, original
 from converters.samples import uploaded, uploaded_text
@@ -21,6 +21,7 @@ from converters.samples.text import Texts, calibration_texts, held_out_texts, se
 from converters.samples.uploaded import Uploaded
 from converters.steps import batches
 from converters.subject import Figure, Load, Model, Sample, Split
+from converters.tasks.finish import place
 from registry.spec.certificate import Data
 from registry.spec.embedder import Embedder
 from registry.spec.embedding import TASK, compare, signature
@@ -116,7 +117,7 @@ def convert(job: Job) -> Converted:
     subject = EmbeddingSubject(source, settings, job.request.source / "tokenizer.json", texts)
     certified = certify(job, subject, TASK)
     job.reporter.step("publish", "writing the files that serve", 0.95)
-    place(certified.candidate, job.model)
+    place(certified.candidate.directory, job.model)
     shutil.copyfile(job.request.source / "tokenizer.json", job.model / "tokenizer.json")
     served = replace(settings, exact_x86=certified.candidate.exact_x86, hardware_class=certified.hardware_class)
     write(served, job.model / "runtime.json")

@@ -13,6 +13,7 @@ from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.lines import pages
 from converters.samples.pictures import Pictures, pictures
 from converters.samples.split import Part
+from converters.steps.graph import graph_inputs
 from converters.subject import Figure, Load, Model, Sample, Split
 from converters.tasks.detection import picture
 from registry.spec.certificate import Data
@@ -54,11 +55,13 @@ class OcrSubject:
         """The pages of each purpose."""
         return {part.value: found.data() for part, found in self._pictures.items()}
 
-    @property
+    @cached_property
     def loads(self) -> tuple[Load, ...]:
-        """Finding the lines of a page, reading six lines, and all that is done for one page."""
-        file = max(self._pictures[Part.SELECTION].files, key=lambda file: picture(file).shape[0])
-        samples = list(self._samples(file))
+        """Finding the lines of a page, reading six lines, and all that is done for one page.
+
+        Raises ConversionFailed where the original finds no line on any page.
+        """
+        samples = self._tallest()
         found = samples[0].feeds[self.settings.inputs["det"]]
         one = next(sample for sample in samples if sample.part == "rec").feeds[self.settings.inputs["rec"]]
         line = np.resize(one, (6, 3, LINE_HEIGHT, _LINE_LOAD))  # what the pixels are does not matter for the time
@@ -96,6 +99,18 @@ class OcrSubject:
             _lines(found),
             _boxes(found),
         ]
+
+    def _tallest(self) -> list[Sample]:
+        """All that is done for the tallest page of the selection on which the original finds a line."""
+        files = self._pictures[Part.SELECTION].files
+        for file in sorted(files, key=lambda file: picture(file).shape[0], reverse=True):
+            samples = list(self._samples(file))
+            if any(sample.part == "rec" for sample in samples):
+                return samples
+        raise ConversionFailed(
+            f"The original finds no line of text in any of {len(files)} pictures.",
+            "Check that the graphs are those of PP-OCR, and upload pictures with text of your own.",
+        )
 
     def _reference(self, split: Split) -> list[Page]:
         """What the original reads, once for each split. Raises ConversionFailed where that is next to nothing."""
@@ -167,8 +182,7 @@ def read_settings(graphs: Mapping[str, onnx.ModelProto]) -> OcrSettings:
 
 
 def _input(part: str, graph: onnx.ModelProto) -> str:
-    constants = {tensor.name for tensor in graph.graph.initializer}
-    names = [value.name for value in graph.graph.input if value.name not in constants]
+    names = [value.name for value in graph_inputs(graph)]
     if len(names) != 1 or len(graph.graph.output) != 1:
         raise SourceInvalid(
             f"The graph {part} has not one input and one output.", "Export PP-OCR's inference model with paddle2onnx."

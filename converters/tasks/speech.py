@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -15,13 +13,17 @@ from numpy.typing import NDArray
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.split import Part
 from converters.samples.spoken import sentences
+from converters.samples.text import Texts
+from converters.samples.uploaded import Uploaded
 from converters.sources.files import read_object, whole
-from converters.steps.run import EngineRefused, open_float, run
+from converters.steps.graph import graph_inputs
+from converters.steps.run import EngineRefused, Refusing, open_float
 from converters.subject import Figure, Load, Model, Sample, Split
+from converters.tasks.own_texts import with_own
 from converters.tasks.speech_seam import cut, seeded
 from registry.spec.certificate import Data
 from registry.spec.mel import distance
-from registry.spec.session import Feeds, Session
+from registry.spec.session import Session
 from registry.spec.speech import QUIET, TEXT, VOICE, WHOLE, Seam, Speaker, Voice
 
 CONFIGS = ("model.onnx.json", "config.json")
@@ -35,21 +37,19 @@ _LARGEST_ID = 100_000
 
 
 class SpeechSubject:
-    """The subject of one voice; `original` is its FP32 graphs, open."""
+    """The subject of one voice; `original` is its FP32 graphs, open, and `phonemes` are the sentences it speaks."""
 
     def __init__(
         self,
         graphs: Mapping[str, onnx.ModelProto],
         original: Speaker,
         voice: Voice,
-        phonemes: Mapping[Part, Sequence[str]],
-        description: str,
+        phonemes: Mapping[str, Texts],
     ) -> None:
         self._graphs = graphs
         self._original = original
         self._voice = voice
         self._phonemes = phonemes
-        self._description = description
         self._references: dict[Split, list[NDArray[np.float32]]] = {}
 
     @property
@@ -70,30 +70,23 @@ class SpeechSubject:
     @property
     def data(self) -> Mapping[str, Data]:
         """The sentences of each purpose."""
-        return {
-            part.value: Data(
-                description=self._description,
-                samples=len(found),
-                sha256=hashlib.sha256("\n".join(found).encode()).hexdigest(),
-            )
-            for part, found in self._phonemes.items()
-        }
+        return {name: found.data() for name, found in self._phonemes.items()}
 
-    @property
+    @cached_property
     def loads(self) -> tuple[Load, ...]:
         """One sentence of about a hundred ids, of the longest there are in the selection."""
-        ids = [self._voice.ids(phonemes) for phonemes in self._phonemes[Part.SELECTION]]
+        ids = [self._voice.ids(phonemes) for phonemes in self._phonemes[Part.SELECTION].texts]
         chosen = min(ids, key=lambda row: abs(len(row) - 100))
         return (Load(f"a sentence of {len(chosen)} phoneme ids", tuple(self._samples(chosen, QUIET))),)
 
     def calibration(self) -> Iterator[Sample]:
         """Sentences at the voice's own noise, which is what widens its activations, and without any, in turns."""
-        for number, phonemes in enumerate(self._phonemes[Part.CALIBRATION]):
+        for number, phonemes in enumerate(self._phonemes[Part.CALIBRATION].texts):
             yield from self._samples(self._voice.ids(phonemes), QUIET if number % 2 else self._voice.scales)
 
     def selection(self) -> Iterator[Sample]:
         """The shortest sentences of the selection data, without noise."""
-        for phonemes in sorted(self._phonemes[Part.SELECTION], key=len)[:_RANKED]:
+        for phonemes in sorted(self._phonemes[Part.SELECTION].texts, key=len)[:_RANKED]:
             yield from self._samples(self._voice.ids(phonemes), QUIET)
 
     def judge(self, model: Model, split: Split) -> list[Figure]:
@@ -108,7 +101,7 @@ class SpeechSubject:
 
     def _spoken(self, model: Model, split: Split) -> list[NDArray[np.float32]]:
         speaker = Speaker(model, self._original.inputs, self._original.seam)
-        return [speaker.speak(self._voice.ids(phonemes), QUIET) for phonemes in self._phonemes[Part(split.value)]]
+        return [speaker.speak(self._voice.ids(phonemes), QUIET) for phonemes in self._phonemes[split].texts]
 
     def _samples(self, ids: NDArray[np.int64], scales: tuple[float, float, float]) -> Iterator[Sample]:
         """What each part takes; the second part has the original's durations."""
@@ -121,9 +114,9 @@ class SpeechSubject:
 
 
 def open_subject(
-    graph: onnx.ModelProto, scratch: Path, seed: int, threads: int, voice: Voice, own: Sequence[str] | None = None
+    graph: onnx.ModelProto, scratch: Path, seed: int, threads: int, voice: Voice, own: Uploaded[str] | None = None
 ) -> SpeechSubject:
-    """The subject of the voice `graph`, calibrated on built-in sentences, or on the owner's, which are phonemes.
+    """The subject of the voice `graph`, calibrated and judged on built-in sentences or on the owner's, in phonemes.
 
     `scratch` is a directory for the FP32 graphs that everything is measured against. Raises SourceInvalid for a graph
     that is not shaped like Piper's, ConversionFailed where it does not run.
@@ -135,21 +128,21 @@ def open_subject(
     seam = None
     if parted is not None:
         graphs, seam = {TEXT: parted[0], VOICE: parted[1]}, parted[2]
-    phonemes: dict[Part, Sequence[str]] = {
-        part: [sentence.phonemes for sentence in sentences(part.value)][:count] for part, count in _COUNTS.items()
-    }
-    description = "English sentences of 6 to 14 words, in espeak-ng's American pronunciation"
-    if own is not None:
-        phonemes = {**phonemes, Part.CALIBRATION: own}
+    phonemes = with_own(lambda: {part.value: _sentences(part) for part in Part}, own, _COUNTS)
     try:
         original = Speaker({name: _opened(part, scratch, name, threads) for name, part in graphs.items()}, inputs, seam)
-        _check(original, voice, phonemes[Part.SELECTION][0])
+        _check(original, voice, phonemes[Part.SELECTION].texts[0])
     except (EngineRefused, ValueError) as error:
         raise ConversionFailed(
             "ONNX Runtime cannot speak a sentence with the voice.",
             "Check that model.onnx and its JSON file are of the same Piper voice, and of an IPA voice.",
         ) from error
-    return SpeechSubject(graphs, original, voice, phonemes, description)
+    return SpeechSubject(graphs, original, voice, phonemes)
+
+
+def _sentences(part: Part) -> Texts:
+    found = tuple(sentence.phonemes for sentence in sentences(part.value))
+    return Texts(found[: _COUNTS[part]], "English sentences of 6 to 14 words, in espeak-ng's American pronunciation")
 
 
 def read_voice(source: Path) -> Voice:
@@ -181,8 +174,7 @@ def _scale(stated: Mapping[str, object], key: str, default: float) -> float:
 
 
 def _inputs(graph: onnx.ModelProto) -> tuple[str, ...]:
-    constants = {tensor.name for tensor in graph.graph.initializer}
-    names = tuple(value.name for value in graph.graph.input if value.name not in constants)
+    names = tuple(value.name for value in graph_inputs(graph))
     if not {"input", "input_lengths", "scales"} <= set(names) <= _INPUTS or len(graph.graph.output) != 1:
         raise SourceInvalid(
             "The graph is not shaped like a Piper voice: it does not take input, input_lengths and scales, and give "
@@ -195,17 +187,7 @@ def _inputs(graph: onnx.ModelProto) -> tuple[str, ...]:
 def _opened(graph: onnx.ModelProto, scratch: Path, name: str, threads: int) -> Session:
     path = scratch / f"original-{name}.onnx"
     onnx.save(graph, path)
-    return _Refusing(open_float(path, threads))
-
-
-@dataclass(frozen=True)
-class _Refusing:
-    """A session whose engine's errors are EngineRefused."""
-
-    session: Session
-
-    def run(self, outputs: Sequence[str] | None, feeds: Feeds) -> list[NDArray[Any]]:
-        return run(self.session, outputs, feeds)
+    return Refusing(open_float(path, threads))
 
 
 def _check(original: Speaker, voice: Voice, phonemes: str) -> None:

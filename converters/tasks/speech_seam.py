@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
+from converters.steps.graph import graph_inputs
 from registry.spec.speech import Seam
 
 _RANDOM = ("RandomNormalLike", "RandomUniformLike", "RandomNormal", "RandomUniform")
@@ -32,15 +33,15 @@ def cut(graph: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto, Seam]
     inner = {name for key in before for name in makers[key].output}
     constant = {name for key in before for name in _constant_outputs(makers[key])}
     carried = tuple(sorted((taken & inner) - constant))
-    inputs = [value.name for value in _inputs(graph)]
-    shared = tuple(name for name in inputs if name in taken)
+    inputs = graph_inputs(graph)
+    shared = tuple(value.name for value in inputs if value.name in taken)
     types = _types(graph)
     if not carried or any(name not in types for name in carried):
         return None
     values = [types[name] for name in carried]  # as inputs with their ranks, which OpenVINO wants to know
     repeated = {key for key in before if _constant_outputs(makers[key])}
-    first = _part(graph, before, _inputs(graph), [_loosened(value) for value in values])
-    given = [value for value in _inputs(graph) if value.name in shared]
+    first = _part(graph, before, inputs, [_loosened(value) for value in values])
+    given = [value for value in inputs if value.name in shared]
     second = _part(graph, behind | repeated, [*given, *values], list(graph.graph.output))
     return first, second, Seam(carried, shared)
 
@@ -76,11 +77,6 @@ def _upstream(values: Iterable[str], makers: dict[str, onnx.NodeProto]) -> set[s
 
 def _constant_outputs(node: onnx.NodeProto) -> list[str]:
     return list(node.output) if node.op_type == "Constant" else []
-
-
-def _inputs(graph: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    constants = {tensor.name for tensor in graph.graph.initializer}
-    return [value for value in graph.graph.input if value.name not in constants]
 
 
 def _types(graph: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from converters import decision, probe
-from converters.certify import certify, place
+from converters.certify import certify
 from converters.job import Converted, Job, Measured
 from converters.samples import uploaded
 from converters.samples.split import LEAST, Part
 from converters.samples.uploaded import Uploaded
 from converters.samples.uploaded_tensors import Row, tensors
 from converters.sources.graphs import load_graphs
-from converters.steps import prepare
+from converters.steps import accuracy, prepare
 from converters.steps.run import open_float
 from converters.subject import Figure, Load, Model, Sample, Split
+from converters.tasks.finish import place
 from converters.tasks.tensor_trial import Tensors, Trial, answers, close, read_signature, trial
 from registry.spec.certificate import Arithmetic, Data, Metric, Precision
 from registry.spec.runtime import TensorRuntime, write
 from registry.spec.session import Session, open_graph
 from registry.spec.signature import Signature
-from registry.spec.tensor import TASK, compare
+from registry.spec.tensor import TASK, Agreement, compare
 
 MAX_BATCH = 256
 
@@ -77,14 +80,12 @@ class TensorSubject:
             compare(list(reference.values()), list(answers(model[_PART], row, self._names).values()))
             for row, reference in zip(rows, self._references[split], strict=True)
         ]
-        return [
-            Figure(name, np.concatenate([getattr(agreement, name) for agreement in found]))
-            for name in ("cosine", "relative_error", "max_error")
-        ]
+        return _figures(found)
 
 
 def convert(job: Job) -> Converted:
     """Convert the graph of `job` and decide what is published. Raises SourceInvalid or ConversionFailed."""
+    limits = accuracy.bounds(TASK, job.request.budget)  # refused before anything is done
     job.reporter.step("load", "opening the graph", 0.1)
     source = load_graphs(job.request.source, job.facts, job.request.threads)[_PART]
     signature = read_signature(source)
@@ -96,7 +97,7 @@ def convert(job: Job) -> Converted:
     rows = tensors(own, signature, job.request.seed) if own is not None else None
     if rows is not None and rows.judges and job.request.precision is Precision.INT8:
         return _searched(job, source, original, signature, rows, tried)
-    return _as_it_is(job, source, signature, rows, tried)
+    return _as_it_is(job, source, signature, rows, tried, limits)
 
 
 def _searched(
@@ -104,26 +105,54 @@ def _searched(
 ) -> Converted:
     subject = TensorSubject(source, open_float(original, job.request.threads), signature, rows)
     certified = certify(job, subject, TASK)
-    place(certified.candidate, job.model)
+    place(certified.candidate.directory, job.model)
     settings = TensorRuntime(certified.candidate.exact_x86, certified.hardware_class)
     _finish(job, signature, tried, settings)
     return Converted(certified.decision, certified.measured, signature, MAX_BATCH)
 
 
 def _as_it_is(
-    job: Job, source: onnx.ModelProto, signature: Signature, rows: Uploaded[Row] | None, tried: Trial
+    job: Job,
+    source: onnx.ModelProto,
+    signature: Signature,
+    rows: Uploaded[Row] | None,
+    tried: Trial,
+    limits: accuracy.Bounds,
 ) -> Converted:
-    """The float graph, judged on random inputs."""
+    """The float graph, judged on random inputs: its outputs are the original's, and within the task's bounds."""
     onnx.save(prepare.clean(source), job.model / "model.onnx")
     outputs = _finish(job, signature, tried, TensorRuntime(exact_x86=False))
     same = [close(value, outputs[name]) for name, value in tried.outputs.items()]
     share = sum(same) / len(same)
-    metric = Metric(name="outputs_equal", value=share, low=share, high=share, minimum=1.0, passed=share == 1.0)
-    if share < 1:
-        verdict = decision.rejected(Arithmetic.FLOAT32, "its outputs on random inputs are others")
+    equal = Metric(name="outputs_equal", value=share, low=share, high=share, minimum=1.0, passed=share == 1.0)
+    figures = _figures([_agreement(tried.outputs, outputs)])
+    metrics = [equal, *accuracy.metrics(figures, TASK.criteria, limits, job.request.seed)]
+    if short := decision.failing(metrics):
+        verdict = decision.rejected(Arithmetic.FLOAT32, f"on random inputs {short}")
     else:
         verdict = decision.certified(Arithmetic.FLOAT32, [], None, [_why_float(job, rows)])
-    return Converted(verdict, Measured([metric]), signature, MAX_BATCH)
+    return Converted(verdict, Measured(metrics), signature, MAX_BATCH)
+
+
+def _agreement(reference: Tensors, outputs: Tensors) -> Agreement:
+    """Judge `outputs` where the original answers numbers: the logarithm of a random input need not be one."""
+    pairs = [_numbers(reference[name], outputs[name]) for name in reference]
+    return compare([one for one, _ in pairs], [other for _, other in pairs])
+
+
+def _numbers(reference: NDArray[Any], output: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    if reference.dtype.kind != "f" or reference.shape != output.shape:
+        return reference, output
+    finite = np.isfinite(reference)
+    return np.where(finite, reference, 0), np.where(finite, output, 0)
+
+
+def _figures(found: Sequence[Agreement]) -> list[Figure]:
+    """The task's criteria, a value for each row."""
+    return [
+        Figure(criterion.name, np.concatenate([getattr(agreement, criterion.name) for agreement in found]))
+        for criterion in TASK.criteria
+    ]
 
 
 def _why_float(job: Job, rows: Uploaded[Row] | None) -> str:

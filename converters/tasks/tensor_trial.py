@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from converters.errors import ConversionFailed, SourceInvalid
+from converters.steps.graph import graph_inputs
 from converters.steps.run import EngineRefused, open_float, run
 from registry.spec.session import Session
 from registry.spec.signature import DataType, Signature, TensorSpec
@@ -49,8 +50,7 @@ class Trial:
 
 def read_signature(model: onnx.ModelProto) -> Signature:
     """The graph's public signature. Raises SourceInvalid where a tensor has no batch dimension in front."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(_spec(value) for value in model.graph.input if value.name not in constants)
+    inputs = tuple(_spec(value) for value in graph_inputs(model))
     if not inputs:
         raise SourceInvalid("The graph takes no input.", "Export it with at least one input.")
     return Signature(inputs, tuple(_spec(value) for value in model.graph.output))

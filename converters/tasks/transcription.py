@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from converters.errors import SourceInvalid
-from converters.samples.split import Part
+from converters.samples.split import LEAST, Part
 from converters.samples.transcribed import Speech, built_in, own
 from converters.samples.uploaded import Uploaded
 from converters.samples.uploaded_audio import Clip
@@ -25,13 +25,16 @@ PART = "model"
 _LOAD_SECONDS = 8
 
 
+Heard = list[list[Transcript]]
+"""What was heard in each recording of each text."""
+
+
 class TranscriptionSubject:
-    """The model as it was handed in, and the speech that candidates are judged on; the original runs once a split."""
+    """The model as it was handed in, and the speech that candidates are judged on."""
 
     def __init__(self, original: Transcriber, speech: Mapping[Split, Speech]) -> None:
-        self._original = original
+        self.original = original
         self._speech = speech
-        self._references: dict[Split, list[list[Transcript]]] = {}
 
     @property
     def data(self) -> Mapping[str, Data]:
@@ -45,20 +48,17 @@ class TranscriptionSubject:
         clip = min(clips, key=lambda audio: abs(len(audio) - _LOAD_SECONDS * RATE))
         return (Load(f"{len(clip) / RATE:.1f} s of speech", (Sample(PART, {"audio": clip}),)),)
 
-    def judge(self, candidate: Transcriber | None, split: Split) -> list[Figure]:
+    def heard(self, transcriber: Transcriber, split: Split) -> Heard:
+        """What a model makes of the speech of `split`."""
+        return [[transcriber.transcribe(audio) for audio in entry.audio] for entry in self._speech[split].spoken]
+
+    def judge(self, before: Heard, after: Heard, split: Split) -> list[Figure]:
         """`word_error_added` and `words_changed`, one value for each text in all its recordings, weighted by words.
 
-        None is the original, which needs no second run to be compared with itself.
+        `before` is what the original heard in the speech of `split`, `after` what the candidate did.
         """
-        if split not in self._references:
-            self._references[split] = self._heard(self._original, split)
         said = [entry.text for entry in self._speech[split].spoken]
-        before = self._references[split]
-        after = before if candidate is None else self._heard(candidate, split)
         return figures([_counts(*entry) for entry in zip(said, before, after, strict=True)])
-
-    def _heard(self, transcriber: Transcriber, split: Split) -> list[list[Transcript]]:
-        return [[transcriber.transcribe(audio) for audio in entry.audio] for entry in self._speech[split].spoken]
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,20 @@ def _counts(text: str | None, before: list[Transcript], after: list[Transcript])
 
 
 def open_subject(source: Path, seed: int, threads: int, clips: Uploaded[Clip] | None = None) -> TranscriptionSubject:
-    """The subject of the model in `source`, judged on built-in speech, or on the owner's where there is enough of it.
+    """The subject of the model in `source`, judged on built-in speech or on the owner's.
 
-    Raises SourceInvalid where CTranslate2 does not take the model.
+    Raises SourceInvalid where CTranslate2 does not take the model, and for clips that are too few to judge by.
     """
-    speech = {split: built_in(split.value, seed) for split in Split}
-    if clips is not None and clips.judges:
+    if clips is None:
+        speech = {split: built_in(split.value, seed) for split in Split}
+    elif clips.judges:
         speech = {split: own(clips.part(Part(split.value))) for split in Split}
+    else:
+        raise SourceInvalid(
+            f"There are {len(clips.items)} clips of speech, too few to judge by, and nothing of a transcription model "
+            "is calibrated: CTranslate2 scales activations as they come.",
+            f"Upload {LEAST} different clips or more, or none.",
+        )
     return TranscriptionSubject(opened(source, threads, "float32"), speech)
 
 

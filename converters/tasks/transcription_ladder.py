@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,17 @@ from numpy.typing import NDArray
 
 from converters import decision
 from converters.decision import Decision
-from converters.job import Measured
-from converters.progress import Reporter
+from converters.job import Job, Measured
+from converters.search.bench import speed
+from converters.search.journal import Journal
 from converters.sources.ctranslate2_directory import MODEL, VOCABULARIES
 from converters.sources.ctranslate2_model import read_variables, write_variables
 from converters.steps import accuracy, latency
 from converters.steps.bootstrap import CONFIDENCE
 from converters.subject import Split
+from converters.tasks import attempts
 from converters.tasks.int8_rows import float_bytes, quantized
-from converters.tasks.transcription import PART, TOKENIZER, TranscriptionSubject, opened
+from converters.tasks.transcription import PART, TOKENIZER, Heard, TranscriptionSubject, opened
 from registry.spec.certificate import Arithmetic, Engine, Latency, Metric, Point, Size
 from registry.spec.session import Feeds
 from registry.spec.transcriber import ComputeType, Transcriber
@@ -63,23 +64,19 @@ class Transcribing:
 
 
 def convert(
-    source: Path,
-    scratch: Path,
-    subject: TranscriptionSubject,
-    limits: accuracy.Bounds,
-    reporter: Reporter,
-    *,
-    seed: int,
-    threads: int,
-    ladder: Sequence[Rung] = LADDER,
+    job: Job, subject: TranscriptionSubject, limits: accuracy.Bounds, ladder: Sequence[Rung] = LADDER
 ) -> Transcribing:
-    """Go down the ladder to the first rung without an objection. `scratch` is a directory for its files.
+    """Go down the ladder to the first rung without an objection; where time is out, to the last.
 
     Size and accuracy are against the weights in FP32, whatever they were handed in as.
     """
-    climb = _Climb(source, scratch, subject, limits, reporter, seed, threads)
+    journal = attempts.journal(job, subject.data.values())
+    climb = _Climb(job, job.scratch("rungs"), journal, subject, limits)
     notes: list[str] = []
     for earlier, rung in enumerate(ladder):
+        if rung != ladder[-1] and attempts.is_out_of_time(job):
+            notes.append(f"{rung.name}: the time limit was reached before it was tried")
+            continue
         examined = climb.examine(rung, accuracy.confidence_after(earlier))
         if examined.objection is None:
             break
@@ -112,29 +109,27 @@ class _Examined:
 
 @dataclass(frozen=True)
 class _Climb:
-    """One conversion; `points` has every rung that was tried."""
+    """One conversion; `points` has every rung that was tried. What was heard and timed is in the journal."""
 
-    source: Path
+    job: Job
     scratch: Path
+    journal: Journal
     subject: TranscriptionSubject
     limits: accuracy.Bounds
-    reporter: Reporter
-    seed: int
-    threads: int
     points: dict[Rung, Point] = field(default_factory=dict)
 
     def examine(self, rung: Rung, confidence: float) -> _Examined:
         """Write, judge and time one rung; `confidence` is of its intervals on held-out data."""
-        self.reporter.step("candidate", f"writing the model: {rung.name}")
+        reporter = self.job.reporter
+        reporter.step("candidate", f"writing the model: {rung.name}")
         directory = self._written(rung)
         size = self._size(directory)
-        self.reporter.step("latency", f"timing: {rung.name}")
-        found = self._latency(directory, rung)
-        transcriber = opened(directory, self.threads, rung.compute_type) if rung.stored_int8 else None
-        self.reporter.step("selection", f"transcribing: {rung.name}")
-        self.points[rung] = self._point(rung, self._judged(transcriber, Split.SELECTION), found, size)
-        self.reporter.step("held out", f"transcribing held-out speech: {rung.name}")
-        metrics = self._judged(transcriber, Split.HELD_OUT, confidence)
+        reporter.step("latency", f"timing: {rung.name}")
+        found = self.journal.once(f"latency {rung.name}", list[Latency], lambda: self._latency(directory, rung))
+        reporter.step("selection", f"transcribing: {rung.name}")
+        self.points[rung] = self._point(rung, self._judged(directory, rung, Split.SELECTION), found, size)
+        reporter.step("held out", f"transcribing held-out speech: {rung.name}")
+        metrics = self._judged(directory, rung, Split.HELD_OUT, confidence)
         objection = decision.objection(rung.arithmetic, metrics, found, size, fused=True)
         return _Examined(directory, metrics, found, size, objection)
 
@@ -143,40 +138,48 @@ class _Climb:
         return [point.model_copy(update={"chosen": rung == chosen}) for rung, point in self.points.items()]
 
     def _written(self, rung: Rung) -> Path:
+        source = self.job.request.source
         directory = self.scratch / ("int8" if rung.stored_int8 else "source")
         if not directory.is_dir():
             directory.mkdir()
             for name in SERVED:
-                if (self.source / name).is_file() and not (rung.stored_int8 and name == MODEL):
-                    shutil.copyfile(self.source / name, directory / name)
+                if (source / name).is_file() and not (rung.stored_int8 and name == MODEL):
+                    shutil.copyfile(source / name, directory / name)
             if rung.stored_int8:
-                write_variables(directory / MODEL, quantized(read_variables(self.source / MODEL)))
+                write_variables(directory / MODEL, quantized(read_variables(source / MODEL)))
         return directory
 
     def _size(self, directory: Path) -> Size:
-        whole = float_bytes(read_variables(self.source / MODEL))
+        whole = float_bytes(read_variables(self.job.request.source / MODEL))
         return Size(float_bytes=whole, quantized_bytes=(directory / MODEL).stat().st_size)
 
     def _latency(self, directory: Path, rung: Rung) -> list[Latency]:
         if not rung.stored_int8:
             return []
-        floating = {PART: _Timed(opened(self.source, 1, "float32"))}
+        floating = {PART: _Timed(opened(self.job.request.source, 1, "float32"))}
         candidate = {PART: _Timed(opened(directory, 1, rung.compute_type))}
-        return latency.measure(floating, candidate, self.subject.loads, self.seed, pairs=_PAIRS)
+        return latency.measure(floating, candidate, self.subject.loads, self.job.request.seed, pairs=_PAIRS)
 
-    def _judged(self, transcriber: Transcriber | None, split: Split, confidence: float = CONFIDENCE) -> list[Metric]:
-        figures = self.subject.judge(transcriber, split)
-        return accuracy.metrics(figures, TASK.criteria, self.limits, self.seed, confidence)
+    def _judged(self, directory: Path, rung: Rung, split: Split, confidence: float = CONFIDENCE) -> list[Metric]:
+        """A rung against the original, which needs no second run to be compared with itself."""
+        before = after = self._heard("the original", split, lambda: self.subject.original)
+        if rung.stored_int8:
+            threads = self.job.request.threads
+            after = self._heard(rung.name, split, lambda: opened(directory, threads, rung.compute_type))
+        figures = self.subject.judge(before, after, split)
+        return accuracy.metrics(figures, TASK.criteria, self.limits, self.job.request.seed, confidence)
+
+    def _heard(self, name: str, split: Split, transcriber: Callable[[], Transcriber]) -> Heard:
+        return self.journal.once(f"heard {split} {name}", Heard, lambda: self.subject.heard(transcriber(), split))
 
     def _point(self, rung: Rung, metrics: list[Metric], found: list[Latency], size: Size) -> Point:
-        ratio = math.exp(math.fsum(math.log(entry.ratio) for entry in found) / len(found)) if found else None
         return Point(
             name=rung.name,
             arithmetic=rung.arithmetic,
             engine=Engine.CTRANSLATE2,
             loss=accuracy.budget_used(metrics, TASK.criteria),
             figures={metric.name: metric.value for metric in metrics},
-            latency_ratio=ratio,
+            latency_ratio=speed(found) if found else None,
             size_ratio=size.quantized_bytes / size.float_bytes,
             passed=all(metric.passed for metric in metrics),
             chosen=False,

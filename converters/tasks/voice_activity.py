@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from converters.samples.speech import Recordings, own_recordings, recordings
 from converters.samples.split import Part
 from converters.samples.uploaded import Uploaded
 from converters.samples.uploaded_audio import Clip
+from converters.steps.graph import graph_inputs
 from converters.steps.run import EngineRefused, open_float, run
 from converters.subject import Figure, Load, Model, Sample, Split
 from registry.spec.certificate import Data
@@ -51,7 +53,7 @@ class VoiceActivitySubject:
         """The recordings of each purpose."""
         return {part.value: found.data() for part, found in self._recordings.items()}
 
-    @property
+    @cached_property
     def loads(self) -> tuple[Load, ...]:
         """One second of one stream, as it is served: frame by frame, or all of its frames at once."""
         second = self._streams[Part.SELECTION][0][:1, :_SECOND]
@@ -126,8 +128,7 @@ def open_subject(
 
 def inputs_of(graph: onnx.ModelProto) -> tuple[str, ...]:
     """The names of the graph's inputs, without those that are constants."""
-    constants = {tensor.name for tensor in graph.graph.initializer}
-    return tuple(value.name for value in graph.graph.input if value.name not in constants)
+    return tuple(value.name for value in graph_inputs(graph))
 
 
 def _data(seed: int, own: Uploaded[Clip] | None) -> dict[Part, Recordings]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+# What the canonical JSON that is signed, PostgreSQL and MLflow can all hold; a certificate comes from a child process
+# that is not trusted, and one with anything else could be neither signed nor kept.
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Unicode without NUL. The pattern refuses lone surrogates, too: what does not encode does not match."""
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))]
 
 
 class Precision(StrEnum):
@@ -41,7 +49,7 @@ class Engine(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Metric(_Part):
@@ -51,7 +59,7 @@ class Metric(_Part):
     reaches `minimum` and `high` stays within `maximum`; without either it is only reported.
     """
 
-    name: str
+    name: Text
     value: float
     low: float
     high: float
@@ -64,9 +72,9 @@ class Metric(_Part):
 class Data(_Part):
     """A set of samples the model was calibrated with or judged on."""
 
-    description: str
-    samples: int
-    sha256: str
+    description: Text
+    samples: Count
+    sha256: Text
 
 
 class Latency(_Part):
@@ -76,8 +84,8 @@ class Latency(_Part):
     in ONNX Runtime, whichever engine runs the quantized one.
     """
 
-    load: str
-    threads: int
+    load: Text
+    threads: Count
     float_ms: float
     quantized_ms: float
     ratio: float
@@ -88,8 +96,8 @@ class Latency(_Part):
 class Size(_Part):
     """Bytes of the graph files with their weights."""
 
-    float_bytes: int
-    quantized_bytes: int
+    float_bytes: Count
+    quantized_bytes: Count
 
 
 class Operators(_Part):
@@ -99,17 +107,17 @@ class Operators(_Part):
     others, too, such as the products of attention.
     """
 
-    quantized: dict[str, int]
-    floating: dict[str, int]
+    quantized: dict[Text, Count]
+    floating: dict[Text, Count]
     quantized_share: float
 
 
 class Hardware(_Part):
     """Where the figures were measured. `hardware_class` names what decides speed and saturation of INT8."""
 
-    hardware_class: str
-    processor: str
-    cores: int
+    hardware_class: Text
+    processor: Text
+    cores: Count
 
 
 class Point(_Part):
@@ -120,11 +128,11 @@ class Point(_Part):
     held-out data that no choice has seen.
     """
 
-    name: str
+    name: Text
     arithmetic: Arithmetic
     engine: Engine
     loss: float
-    figures: dict[str, float]
+    figures: dict[Text, float]
     latency_ratio: float | None
     size_ratio: float
     passed: bool
@@ -138,29 +146,29 @@ class Layer(_Part):
     a layer is float.
     """
 
-    name: str
-    operators: dict[str, int]
+    name: Text
+    operators: dict[Text, Count]
     arithmetic: Arithmetic
     harm: float | None
-    reason: str | None
+    reason: Text | None
 
 
 class Lowering(_Part):
     """Another form of the same canonical file, and how far it could be examined on this machine."""
 
-    target: str
+    target: Text
     status: Literal["measured", "built, not run", "checked, not built", "refused"]
-    detail: str
-    sha256: str | None
+    detail: Text
+    sha256: Text | None
 
 
 class Lineage(_Part):
     """SHA-256 from what was handed in to what serves: of a set of files, over each path and content in order."""
 
-    source: str
-    calibration: str | None
-    canonical: str | None
-    served: str
+    source: Text
+    calibration: Text | None
+    canonical: Text | None
+    served: Text
 
 
 class Certificate(_Part):
@@ -171,10 +179,10 @@ class Certificate(_Part):
     """
 
     format: Literal[2] = 2
-    task: str
+    task: Text
     verdict: Literal["certified", "rejected"]
     precision: Arithmetic
-    reason: str
+    reason: Text
     accuracy: list[Metric]
     latency: list[Latency]
     size: Size | None
@@ -187,10 +195,10 @@ class Certificate(_Part):
     held_out: Data | None
     hardware: Hardware
     engine: Engine
-    engine_version: str
+    engine_version: Text
     lineage: Lineage
-    versions: dict[str, str]
-    files: dict[str, str]
-    seconds: float
-    peak_memory_bytes: int
-    created_at: datetime
+    versions: dict[Text, Text]
+    files: dict[Text, Text]
+    seconds: Seconds
+    peak_memory_bytes: Count
+    created_at: Moment

@@ -75,9 +75,13 @@ class ByteWindows:
 def probabilities(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """A graph's output [rows, labels] as probabilities: as it is where every row is a distribution, else its softmax.
 
-    A row with a value that is not a number is not a number throughout.
+    A single column is how likely the second of two labels is, as a sigmoid gives it; the first has the rest. A row with
+    a value that is not a number is not a number throughout.
     """
     scores = values.astype(np.float64)
+    if scores.shape[1] == 1:
+        likely = np.clip(scores, 0.0, 1.0)
+        return np.concatenate([1.0 - likely, likely], axis=1)
     sums = scores.sum(axis=1)
     if (scores >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all():
         exact: NDArray[np.float64] = scores / sums[:, None]

@@ -14,13 +14,13 @@ _PROSE = ["The quick brown fox jumps over the lazy dog and runs away from it.", 
 _LAYERS, _WIDTH, _HEADS, _KEYS, _INNER = 2, 64, 4, 2, 96
 
 
-def write_huggingface(directory: Path, *, tied: bool = True) -> None:
+def write_huggingface(directory: Path, *, tied: bool = True, seed: int = 0) -> None:
     """A Llama of two layers with weights drawn at random."""
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer()
     words = tokenizer.get_vocab_size()
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(directory)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=words,
         hidden_size=_WIDTH,

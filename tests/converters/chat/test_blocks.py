@@ -4,13 +4,30 @@ import numpy as np
 import pytest
 
 from converters.chat import compensate
-from converters.chat.blocks import Scheme, dequantize, quantize
+from converters.chat.blocks import Blocks, Scheme, quantize
 
 _SCHEMES = [Scheme(8), Scheme(8, symmetric=False), Scheme(4), Scheme(4, symmetric=False), Scheme(4, 16, False, True)]
 
 
 def weight(outputs: int = 24, inputs: int = 96, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((outputs, inputs)).astype(np.float32)
+
+
+def dequantize(blocks: Blocks, scheme: Scheme, inputs: int) -> np.ndarray:
+    """The weight FP32 [outputs, inputs] that the operators make of `blocks`, by their definition."""
+    zeros: np.ndarray | float = 2.0 ** (scheme.bits - 1)
+    if blocks.zero_points is not None:
+        zeros = unpacked(blocks.zero_points, scheme.bits)[:, : blocks.scales.shape[1], None].astype(np.float32)
+    codes = unpacked(blocks.codes, scheme.bits).astype(np.float32)
+    values = ((codes - zeros) * blocks.scales[:, :, None]).astype(np.float32)
+    return values.reshape(len(values), -1)[:, :inputs]
+
+
+def unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
+    if bits == 8:
+        return packed
+    halves = np.stack([packed & 0xF, packed >> 4], axis=-1)
+    return halves.reshape(*packed.shape[:-1], -1)
 
 
 @pytest.mark.parametrize("scheme", _SCHEMES)

@@ -10,8 +10,9 @@ import pytest
 
 from converters.chat.blocks import Scheme
 from converters.chat.decoder import Decoder
-from converters.chat.moments import observe
-from converters.chat.weights import GRAPH, WEIGHTS, Moments, Plan, products, quantize_weights
+from converters.chat.moments import Moments
+from converters.chat.observe import observe
+from converters.chat.weights import GRAPH, WEIGHTS, Plan, products, quantize_weights
 
 HEAD = "/lm_head/MatMul"
 TOKENS = np.arange(1, 60, dtype=np.int64)

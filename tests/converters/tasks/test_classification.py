@@ -8,14 +8,19 @@ import magika
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from converters.errors import SourceInvalid
-from converters.samples.contents import CALIBRATION
+from converters.samples.contents import CALIBRATION, Contents
+from converters.samples.split import Part
+from converters.samples.uploaded_contents import files
 from converters.subject import Split
 from converters.tasks import classification
 from converters.tasks.classification import PART, ClassificationSubject, Rows, read_labels, read_windows
+from registry.spec.certificate import Data
 from registry.spec.classification import TASK
 from registry.spec.session import Session, open_session
+from tests.converters.samples.owners import zip_of
 
 MAGIKA = Path(magika.__file__).parent / "models" / "standard_v3_3"
 _FEW = {CALIBRATION: 40, Split.SELECTION: 40, Split.HELD_OUT: 48}
@@ -32,7 +37,10 @@ def subject(session: Session) -> ClassificationSubject:
     assert windows is not None
     graph = onnx.load(MAGIKA / "model.onnx")
     found = classification.content_rows(graph, windows, 0)
-    few = {name: Rows(rows.part(0, _FEW[name]), rows.data) for name, rows in found.items()}
+    few = {
+        name: Rows(tuple({n: value[: _FEW[name]] for n, value in group.items()} for group in rows.groups), rows.data)
+        for name, rows in found.items()
+    }
     return ClassificationSubject(graph, session, few)
 
 
@@ -96,3 +104,100 @@ def test_a_graph_that_reads_something_else_is_refused() -> None:
     assert windows is not None
     with pytest.raises(SourceInvalid, match="does not read 2047 bytes"):
         classification.content_rows(onnx.load(MAGIKA / "model.onnx"), replace(windows, first=1023), 0)
+
+
+def scored(*operators: str, columns: int = 1) -> onnx.ModelProto:
+    """y = x W behind `operators`, with x FP32 [rows, tokens] of any length and y [rows, columns]."""
+    weight = np.linspace(-1, 2, 4 * columns, dtype=np.float32).reshape(4, columns)
+    constants = {"w": weight, "axis": np.array([1], np.int64), "shape": np.array([-1, 1, columns], np.int64)}
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "axis"], ["mean"], keepdims=1),
+        helper.make_node("Expand", ["mean", "four"], ["wide"]),
+        helper.make_node("MatMul", ["wide", "w"], ["v0"]),
+    ]
+    for number, operator in enumerate(operators):
+        inputs = [f"v{number}", "shape"] if operator == "Reshape" else [f"v{number}"]
+        attributes = {"axis": 1} if operator == "ArgMax" else {}
+        nodes.append(helper.make_node(operator, inputs, [f"v{number + 1}"], **attributes))
+    nodes.append(helper.make_node("Identity", [f"v{len(operators)}"], ["y"]))
+    graph = helper.make_graph(
+        nodes,
+        "scored",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", "tokens"])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64 if "ArgMax" in operators else TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in {**constants, "four": np.array([1, 4])}.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def opened(graph: onnx.ModelProto, directory: Path) -> Session:
+    onnx.save(graph, directory / "graph.onnx")
+    return open_session(directory / "graph.onnx", 1, exact_x86=False)
+
+
+def rows_of_lengths(*lengths: int) -> dict[str, Rows]:
+    rng = np.random.default_rng(0)
+    rows = [{"x": rng.standard_normal((1, length)).astype(np.float32)} for length in lengths]
+    return {part.value: Rows.of(rows, Data(description="drawn", samples=len(rows), sha256="")) for part in Part}
+
+
+def tiny(graph: onnx.ModelProto, directory: Path, *lengths: int) -> ClassificationSubject:
+    return ClassificationSubject(graph, opened(graph, directory), rows_of_lengths(*lengths))
+
+
+def test_a_sigmoid_is_judged_by_both_of_its_labels(tmp_path: Path) -> None:
+    graph = scored("Sigmoid")
+    subject = tiny(graph, tmp_path, *[5] * 60)
+    agreement, divergence = subject.judge({PART: opened(graph, tmp_path)}, Split.HELD_OUT)
+    assert agreement.values.all()
+    assert not divergence.values.any()
+    contrary = {PART: opened(scored("Neg", "Sigmoid"), tmp_path)}
+    agreement, divergence = subject.judge(contrary, Split.HELD_OUT)
+    assert not agreement.values.any()
+    assert divergence.values.min() > 0
+
+
+@pytest.mark.parametrize(
+    ("operators", "columns", "why"),
+    [
+        ((), 1, "one number a row"),
+        (("Reshape",), 3, r"float32 \[\d+, 1, 3\]"),
+        (("ArgMax",), 3, r"int64 \[\d+, 1\]"),
+    ],
+)
+def test_what_is_no_score_for_each_label_is_refused(
+    operators: tuple[str, ...], columns: int, why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceInvalid, match=why) as error:
+        tiny(scored(*operators, columns=columns), tmp_path, *[5] * 40)
+    assert "task tensor" in error.value.remedy
+
+
+def test_rows_of_different_lengths_are_each_run_with_their_like(tmp_path: Path) -> None:
+    graph = scored(columns=3)
+    subject = tiny(graph, tmp_path, *[5, 7, 5, 9, 7, 5] * 20)
+    assert [sample.feeds["x"].shape for sample in subject.calibration()][:3] == [(32, 5), (28, 5), (32, 7)]
+    assert sum(len(sample.feeds["x"]) for sample in subject.selection()) >= 64
+    assert [load.label for load in subject.loads] == ["1 × 5", "8 × 5"]
+    agreement, _ = subject.judge({PART: opened(graph, tmp_path)}, Split.HELD_OUT)
+    assert agreement.values.tolist() == [1.0] * 120
+
+
+def test_a_load_has_its_rows_where_the_owner_has_fewer(tmp_path: Path) -> None:
+    subject = tiny(scored(columns=3), tmp_path, 5, 6, 6)
+    assert [load.samples[0].feeds["x"].shape for load in subject.loads] == [(1, 6), (8, 6)]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(5, [5, 4, 4]), (250, [100, 50, 100])])
+def test_an_owners_files_calibrate_and_where_there_are_enough_judge(
+    count: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = files(zip_of(tmp_path / "calibration.zip", {f"{n}.txt": b"file %d" % n for n in range(count)}), edge=64)
+    built_in = Contents((b"file 3", *(b"built in %d" % n for n in range(4))), "built in")
+    monkeypatch.setattr(classification, "contents", lambda _: {part.value: built_in for part in Part})
+    windows = read_windows(MAGIKA)
+    assert windows is not None
+    rows = classification.content_rows(onnx.load(MAGIKA / "model.onnx"), windows, 0, own)
+    assert [len(rows[part].groups[0]["bytes"]) for part in Part] == sizes
+    assert "owner" in rows[CALIBRATION].data.description
+    assert ("owner" in rows[Split.HELD_OUT].data.description) == (count > 200)

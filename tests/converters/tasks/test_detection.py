@@ -99,6 +99,7 @@ def test_samples_and_loads_fit_the_graph(tmp_path: Path) -> None:
     for sample in samples:
         assert session.run(None, sample.feeds)[0].shape[1:] == (6, 64)
     assert [load.label for load in detector.loads] == ["1 × 3 × 64 × 64", "4 × 3 × 64 × 64"]
+    assert detector.loads is detector.loads, "pictures are decoded for every measurement"
     assert list(detector.data) == ["calibration", "selection", "held out"]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 
 import numpy as np
 import onnx
+import PIL.Image
 import pytest
 from onnx import helper, numpy_helper
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.lines import pages
+from converters.samples.pictures import Pictures
 from converters.samples.split import Part
 from converters.subject import Figure, Split
 from converters.tasks import ocr
@@ -106,6 +109,68 @@ def test_pictures_with_little_text_cannot_judge(graphs: dict[str, onnx.ModelProt
     assert "cls" not in {sample.part for sample in few.calibration()}
     with pytest.raises(ConversionFailed, match="too few to judge by"):
         few.judge({}, Split.SELECTION)
+
+
+def places() -> dict[str, onnx.ModelProto]:
+    """A reader that takes what is bright for a line of text, and reads the same character in each."""
+
+    def graph(name: str, nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> onnx.ModelProto:
+        return helper.make_model(
+            helper.make_graph(
+                nodes,
+                name,
+                [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])],
+                [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+                [numpy_helper.from_array(value, key) for key, value in constants.items()],
+            ),
+            opset_imports=[helper.make_opsetid("", 17)],
+            ir_version=10,
+        )
+
+    bright = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Relu", ["mean"], ["y"]),
+    ]
+    constants = {"likely": np.array([[[0.1, 0.9]]], np.float32), "zero": np.array(0, np.float32)}
+    one = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["steps"]),
+        helper.make_node("Mul", ["steps", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "likely"], ["y"]),
+    ]
+    rec = graph("rec", one, {**constants, "last": np.array([2], np.int64)})
+    helper.set_model_props(rec, {"character": "a"})
+    return {"det": graph("det", bright, {}), "rec": rec}
+
+
+def page(height: int, line: bool) -> bytes:
+    image = PIL.Image.new("RGB", (128, height))
+    if line:
+        image.paste((255, 255, 255), (16, 16, 112, 40))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def places_on(directory: Path, *files: bytes) -> OcrSubject:
+    graphs = places()
+    original = {}
+    for part, graph in graphs.items():
+        onnx.save(graph, directory / f"{part}.onnx")
+        original[part] = open_session(directory / f"{part}.onnx", 1, exact_x86=False)
+    return OcrSubject(graphs, original, read_settings(graphs), {part: Pictures(files, "drawn") for part in Part})
+
+
+def test_time_is_measured_on_the_tallest_page_that_has_a_line(tmp_path: Path) -> None:
+    subject = places_on(tmp_path, page(96, line=True), page(192, line=False), page(64, line=True))
+    assert subject.loads[0].label == "det, 1 × 3 × 96 × 128"
+    assert subject.loads is subject.loads, "pages are read for every measurement"
+
+
+def test_where_no_page_has_a_line_it_is_said(tmp_path: Path) -> None:
+    subject = places_on(tmp_path, page(96, line=False), page(64, line=False))
+    with pytest.raises(ConversionFailed, match="no line of text in any of 2 pictures"):
+        _ = subject.loads
 
 
 def test_graphs_that_are_no_reader_are_refused() -> None:

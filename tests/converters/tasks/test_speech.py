@@ -12,10 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.samples.split import Part
+from converters.samples.uploaded_text import texts
 from converters.subject import Split
 from converters.tasks import speech
 from converters.tasks.speech import SpeechSubject, open_subject, read_voice
 from converters.tasks.speech_seam import cut
+from registry.spec.mel import distance
 from registry.spec.session import Session, open_session
 from registry.spec.speech import QUIET, TASK, TEXT, VOICE, Speaker
 
@@ -62,6 +64,39 @@ def opened(graphs: dict[str, onnx.ModelProto], directory: Path) -> dict[str, Ses
         onnx.save(graph, directory / f"{name}.onnx")
         sessions[name] = open_session(directory / f"{name}.onnx", 1, exact_x86=False)
     return sessions
+
+
+def loud_voice() -> onnx.ModelProto:
+    """The small voice with a quarter of a second for every phoneme id."""
+    voice = small_voice()
+    two = next(tensor for tensor in voice.graph.initializer if tensor.name == "two")
+    two.CopyFrom(numpy_helper.from_array(np.float32(500), "two"))
+    return voice
+
+
+@pytest.mark.parametrize(("count", "own"), [(5, {Part.CALIBRATION}), (250, set(Part))])
+def test_an_owners_sentences_calibrate_and_where_there_are_enough_judge(
+    count: int, own: set[Part], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "calibration.txt").write_text("\n".join("a" * length for length in range(1, 1 + count)))
+    uploaded = texts(tmp_path / "calibration.txt")
+    subject = open_subject(loud_voice(), tmp_path, 0, 1, read_voice(tmp_path), uploaded)
+    for part in Part:
+        data = subject.data[part]
+        assert ("owner" in data.description) == (part in own)
+        assert ("English sentences" in data.description) == (part not in own)
+    figures = subject.judge(opened(dict(subject.graphs), tmp_path), Split.HELD_OUT)
+    assert len(figures[0].values) == subject.data[Part.HELD_OUT].samples == 40
+    assert subject.loads is subject.loads
+
+
+def test_silence_is_no_candidate() -> None:
+    rng = np.random.default_rng(0)
+    audio = rng.uniform(-0.5, 0.5, 22_050).astype(np.float32)
+    bound = next(criterion.bound for criterion in TASK.criteria if criterion.name == "mel_distance")
+    assert bound is not None
+    assert distance(audio, np.zeros_like(audio), 22_050) > bound
 
 
 @pytest.fixture(scope="module")

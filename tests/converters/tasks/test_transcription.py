@@ -10,18 +10,26 @@ import numpy as np
 import pytest
 
 from converters.errors import SourceInvalid
+from converters.job import Job
 from converters.progress import Reporter
+from converters.request import ConversionRequest
 from converters.samples.spoken import Utterance, utterances
 from converters.samples.transcribed import Speech, Spoken
+from converters.samples.uploaded_audio import audio
 from converters.sources.ctranslate2_model import Variable, Weights, read_variables, write_variables
+from converters.sources.detect import inspect
+from converters.steps import latency
 from converters.subject import Split
 from converters.tasks import int8_rows
-from converters.tasks.transcription import Counts, TranscriptionSubject, figures, opened
+from converters.tasks.transcription import Counts, TranscriptionSubject, figures, open_subject, opened
 from converters.tasks.transcription_ladder import LADDER, Transcribing, convert
 from registry.spec.certificate import Arithmetic
 from registry.spec.transcriber import Transcriber
 from registry.spec.transcription import TASK
 from registry.spec.word_error import errors, words
+from tests.converters.samples.owners import sound, zip_of
+
+LIMITS = {"word_error_added": 0.5}
 
 
 def weights(**variables: np.ndarray) -> Weights:  # type: ignore[type-arg]
@@ -91,11 +99,22 @@ def subject(whisper: Path, shortest: Utterance) -> TranscriptionSubject:
     return TranscriptionSubject(Transcriber(whisper, 2, "float32"), dict.fromkeys(Split, speech))
 
 
+def job(whisper: Path, directory: Path, **asked: object) -> Job:
+    """A conversion whose findings stay in `directory`."""
+    request = ConversionRequest(source=whisper, task="transcription", threads=2, **asked)
+    output, facts = directory / "output", inspect(whisper, "transcription")
+    shutil.rmtree(output, ignore_errors=True)
+    return Job(request, facts, output, directory / "cache", Reporter(io.StringIO()))
+
+
 @pytest.fixture(scope="module")
-def published(whisper: Path, subject: TranscriptionSubject, tmp_path_factory: pytest.TempPathFactory) -> Transcribing:
-    scratch = tmp_path_factory.mktemp("ladder")
-    limits = {"word_error_added": 0.5}
-    return convert(whisper, scratch, subject, limits, Reporter(io.StringIO()), seed=0, threads=2, ladder=LADDER[1:])
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ladder")
+
+
+@pytest.fixture(scope="module")
+def published(whisper: Path, subject: TranscriptionSubject, kept: Path) -> Transcribing:
+    return convert(job(whisper, kept), subject, LIMITS, LADDER[1:])
 
 
 def test_a_model_with_int8_weights_hears_almost_the_same_in_a_third_of_the_bytes(published: Transcribing) -> None:
@@ -120,8 +139,39 @@ def test_what_is_published_can_be_opened_and_used(published: Transcribing, short
     assert errors(words(shortest.text), heard) < len(heard) / 2
 
 
-def test_the_original_is_no_second_time_compared(subject: TranscriptionSubject) -> None:
-    assert all((figure.values == 0).all() for figure in subject.judge(None, Split.SELECTION))
+def test_after_a_kill_nothing_is_heard_or_timed_twice(
+    whisper: Path,
+    subject: TranscriptionSubject,
+    published: Transcribing,
+    kept: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    shutil.copytree(kept / "cache", tmp_path / "cache")
+    monkeypatch.setattr(Transcriber, "transcribe", measured)
+    monkeypatch.setattr(latency, "measure", measured)
+    assert convert(job(whisper, tmp_path), subject, LIMITS, LADDER[1:]).measured == published.measured
+
+
+def test_where_no_time_is_left_the_original_serves_and_says_so(
+    whisper: Path, subject: TranscriptionSubject, tmp_path: Path
+) -> None:
+    stopped = convert(job(whisper, tmp_path, time_limit=1e-9), subject, LIMITS)
+    assert [point.arithmetic for point in stopped.measured.curve] == [Arithmetic.FLOAT32]
+    assert stopped.decision.reason.count("the time limit was reached") == 2
+    assert all(metric.value == 0 for metric in stopped.measured.accuracy), "the original is compared with itself"
+
+
+def test_clips_that_are_too_few_to_judge_by_are_refused(whisper: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = {f"{number}.wav": sound(rng.uniform(-0.5, 0.5, 16_000)) for number in range(3)}
+    own = audio(zip_of(tmp_path / "calibration.zip", clips), 16_000)
+    with pytest.raises(SourceInvalid, match="There are 3 clips") as error:
+        open_subject(whisper, seed=0, threads=1, clips=own)
+    assert "200" in error.value.remedy
 
 
 def test_a_directory_without_a_tokenizer_is_refused(whisper: Path, tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def test_scores_become_probabilities_and_probabilities_stay_what_they_are() -> N
     assert probabilities(np.array([[0.25, 0.75]], dtype=np.float32))[0] == pytest.approx([0.25, 0.75])
 
 
+def test_a_single_column_is_the_likelihood_of_the_second_of_two_labels() -> None:
+    both = probabilities(np.array([[0.25], [1.0], [np.nan]], dtype=np.float32))
+    assert both[:2].tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    assert np.isnan(both[2]).all()
+
+
 def test_scores_beyond_what_exp_can_hold_give_a_distribution() -> None:
     assert probabilities(np.array([[1000.0, -1000.0]], dtype=np.float32)).tolist() == [[1.0, 0.0]]
 

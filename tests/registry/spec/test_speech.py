@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.spec.session import Feeds
-from registry.spec.speech import QUIET, TEXT, VOICE, Seam, Speaker, Voice
+from registry.spec.speech import QUIET, TASK, TEXT, VOICE, Seam, Speaker, Voice
 
 TABLE = {"_": (0,), "^": (1,), "$": (2,), "a": (14,), "ʃ": (96,), "c": (16,), "\u0327": (140,)}
 SPOKEN = Voice(rate=22_050, table=TABLE, scales=(0.667, 1.0, 0.8))
@@ -25,6 +25,14 @@ def test_symbols_are_taken_apart_and_unknown_ones_left_out() -> None:
 
 def test_marks_that_mean_start_and_end_cannot_be_said() -> None:
     assert SPOKEN.ids("^a$_").tolist() == [1, 0, 14, 0, 2]
+
+
+def test_neither_silence_nor_audio_of_another_length_is_within_the_bounds() -> None:
+    assert {criterion.name: criterion.bound for criterion in TASK.criteria} == {
+        "mel_distance": 2.0,
+        "length_change": 0.05,
+    }
+    assert not any(criterion.higher_is_better for criterion in TASK.criteria)
 
 
 class _Doubling:
