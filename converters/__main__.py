@@ -1,4 +1,4 @@
-"""The child: `python -m converters inspect|convert --request request.json`. JSON lines on stdout, its log on stderr."""
+"""The child: `python -m converters COMMAND --request request.json`. JSON lines on stdout, its log on stderr."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
+from pydantic import BaseModel, ValidationError
+
 from converters.errors import LOG_KEPT, ConversionFailed, SourceInvalid, out_of_memory
 from converters.invocation import StoredCall
 from converters.progress import Reporter
+from converters.request import ConversionRequest
 from converters.sandbox import allocated_bytes, confine
 
 _NEARLY_ALL = 0.8
@@ -23,21 +26,32 @@ def main() -> int:
     arguments = _arguments()
     reporter = Reporter(_private_stdout())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    call = StoredCall.model_validate_json(arguments.request.read_bytes())
+    try:
+        call = _stored_call(arguments.request)
+    except ConversionFailed as error:
+        return _failed(reporter, error)
+    return _run(arguments, call, reporter)
+
+
+def _stored_call(path: Path) -> StoredCall:
+    """The request in the file `path`, which a person may have edited. Raises ConversionFailed."""
+    try:
+        return StoredCall.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConversionFailed(f"{path.name} cannot be read ({error.strerror}).", "Check its path.") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
+        raise ConversionFailed(f"{path.name} holds no request ({wrong}).", "Correct what it names.") from error
+
+
+def _run(arguments: argparse.Namespace, call: StoredCall, reporter: Reporter) -> int:
     request = call.request.model_copy(update={"source": arguments.source.absolute()})
     output = arguments.output.absolute()
     cache = arguments.cache.absolute() if arguments.cache else output / "cache"
     walls = confine(call.limits, arguments.parent, request.source, [output, cache]).walls()
     logging.info("The walls around this process: %s.", "; ".join(walls))
     try:
-        if arguments.command == "inspect":
-            from converters.sources.detect import inspect
-
-            reporter.result(inspect(request.source, request.task, request.allow_pickle).model_dump_json())
-        else:
-            from converters.conversion import run
-
-            reporter.result(run(request, output, cache, reporter, walls).model_dump_json())
+        reporter.result(_result(arguments.command, request, output, cache, reporter, walls).model_dump_json())
     except (SourceInvalid, ConversionFailed) as error:
         return _failed(reporter, error)
     except MemoryError:
@@ -45,6 +59,23 @@ def main() -> int:
     except Exception as error:  # the last frame of the child: whatever a hostile file causes ends here, and is logged
         return _failed(reporter, _unexpected(error, arguments.command, call.limits.memory_bytes))
     return 0
+
+
+def _result(
+    command: str, request: ConversionRequest, output: Path, cache: Path, reporter: Reporter, walls: list[str]
+) -> BaseModel:
+    """What the command finds. Imports are here: each command needs only its own."""
+    if command == "inspect":
+        from converters.sources.detect import inspect
+
+        return inspect(request.source, request.task, request.allow_pickle)
+    if command == "locate":
+        from converters.external_data import locate
+
+        return locate(request.source)
+    from converters.conversion import run
+
+    return run(request, output, cache, reporter, walls)
 
 
 def _failed(reporter: Reporter, error: SourceInvalid | ConversionFailed) -> int:
@@ -56,7 +87,7 @@ def _failed(reporter: Reporter, error: SourceInvalid | ConversionFailed) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="converters", description="Convert a model. The hub runs this in a child.")
-    parser.add_argument("command", choices=("inspect", "convert"))
+    parser.add_argument("command", choices=("inspect", "locate", "convert"))
     parser.add_argument("--request", type=Path, required=True, help="the request.json to carry out")
     parser.add_argument("--source", type=Path, required=True, help="the directory with the source files")
     parser.add_argument("--output", type=Path, required=True, help="the directory to write to; nothing else can be")

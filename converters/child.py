@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from converters.errors import LOG_KEPT, ConversionFailed, SourceInvalid, out_of_memory, out_of_time
+from converters.external_data import ExternalData
 from converters.invocation import LOG, Invocation
 from converters.outcome import Outcome, check_places, read_line
 from converters.progress import Progress
@@ -22,9 +23,17 @@ from converters.report import ConversionReport
 from converters.request import ConversionRequest, Limits
 from converters.sources.facts import SourceFacts
 
-__all__ = ["ConversionFailed", "Limits", "Progress", "SourceInvalid", "convert", "inspect_source"]
+__all__ = [
+    "ConversionFailed",
+    "Limits",
+    "Progress",
+    "SourceInvalid",
+    "convert",
+    "inspect_source",
+    "locate_external_data",
+]
 
-_T = TypeVar("_T", SourceFacts, ConversionReport)
+_T = TypeVar("_T", SourceFacts, ExternalData, ConversionReport)
 OnProgress = Callable[[Progress], Awaitable[None]]
 
 _LINE_BYTES = 1024**2  # a result has about 10 KB
@@ -36,6 +45,15 @@ async def inspect_source(source: Path, task: str, limits: Limits, *, allow_pickl
         request = ConversionRequest(source=source, task=task, allow_pickle=allow_pickle)
         call = Invocation("inspect", request, limits, Path(scratch))
         return _parsed(SourceFacts, await _run(call, _ignore))
+
+
+async def locate_external_data(source: Path, scratch: Path, limits: Limits) -> ExternalData:
+    """Where model.onnx in the directory `source` keeps weights beside itself, as it says; nothing has been checked.
+
+    In the directory `scratch` stay the records. Raises SourceInvalid, or ConversionFailed at the limits.
+    """
+    call = Invocation("locate", ConversionRequest(source=source, task="tensor"), limits, scratch.absolute())
+    return _parsed(ExternalData, await _run(call, _ignore))
 
 
 async def convert(

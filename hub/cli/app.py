@@ -141,33 +141,83 @@ def convert(
         str,
         typer.Argument(help="A file, a directory, or MLflow's models:/name/3, models:/name@alias, runs:/id/path."),
     ],
-    task: Annotated[str, typer.Option(help="What the model does: embedding, detection, ocr, chat, …")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A new directory for the result.", file_okay=False)],
+    task: Annotated[
+        str,
+        typer.Option(
+            help="What the model does: embedding, tensor, classification, detection, ocr, voice-activity, speech, "
+            "transcription, chat."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A new directory for the result, or that of a conversion that was interrupted.",
+            file_okay=False,
+        ),
+    ],
     budget: Annotated[
-        list[str] | None, typer.Option(metavar="CRITERION=NUMBER", help="A bound of accuracy; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="CRITERION=NUMBER",
+            help="A bound of accuracy; may be repeated.",
+            show_default="those of the task",
+        ),
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="Samples of yours: .txt, .jsonl, .parquet, or .zip of media.", exists=True, dir_okay=False),
+        typer.Option(
+            help="Samples of yours: .txt, .jsonl, .parquet, or .zip of media.",
+            exists=True,
+            dir_okay=False,
+            show_default="those of the source, else the built-in ones",
+        ),
     ] = None,
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
-    time_limit: Annotated[float | None, typer.Option(min=1, help="Seconds; then the best found so far counts.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which samples are drawn.")] = 0,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, max=86400, help="Seconds; then the best found so far counts.", show_default="none"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which samples are drawn.")] = 0,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the conversion.")] = 1,
     allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Open formats that can carry a program: TorchScript, .pt2.")
+        bool,
+        typer.Option(
+            "--allow-pickle", help="Open formats that can carry a program: TorchScript, .pt2.", show_default="off"
+        ),
     ] = False,
     check_tensorrt: Annotated[
-        bool, typer.Option("--check-tensorrt", help="Compile the INT8 file with TensorRT-RTX: would a GPU take it?")
+        bool,
+        typer.Option(
+            "--check-tensorrt",
+            help="Compile the INT8 file with TensorRT-RTX: would a GPU take it?",
+            show_default="off",
+        ),
     ] = False,
     key: Annotated[
         Path, typer.Option(help="The key that signs; made where it is not there.", dir_okay=False)
     ] = DEFAULT_DATA / "signing-key.pem",
-    json: Annotated[bool, typer.Option("--json", help="Print the certificate for programs.")] = False,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            envvar="MLFLOW_TRACKING_URI",
+            help="Record the conversion as a run in this MLflow, and look for models:/ there.",
+            show_default="no run",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the certificate for programs.", show_default="off")
+    ] = False,
 ) -> None:
     """Convert a model to INT8 on this machine and write its certificate; exit code 1 where it is rejected.
 
     A conversion that was interrupted goes on where it was when it is started again with the same output.
+
+    \b
+    Example:
+    conch convert model.onnx --task detection -o out --budget matched_90=0.95 --calibration photographs.zip
     """
     with needing_extras():
         from hub.cli import convert as command
@@ -184,7 +234,8 @@ def convert(
                 "check_tensorrt": check_tensorrt,
             }
         )
-        sys.exit(command.run(command.options(source, output, request, calibration, key), as_json=json))
+        options = command.Options(source, output, calibration, key, mlflow or None, request)
+        sys.exit(command.run(options, as_json=json))
 
 
 @app.command()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,42 +12,41 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
-from converters.child import convert
+from converters.child import OnProgress, convert
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.progress import Progress
 from converters.report import ConversionReport
 from converters.request import ConversionRequest, Limits
+from hub.cli import conversion_directory, conversion_run, conversion_source
+from hub.cli.conversion_directory import ConversionDirectory, OutputUnusable
+from hub.cli.conversion_run import Run
+from hub.cli.conversion_source import Source
 from hub.cli.extras import fail
-from hub.settings import ConversionLimits, MlflowSettings
+from hub.cli.settings import require
+from hub.settings import ConversionLimits
 from registry.certificates.document import Document
+from registry.certificates.errors import CertificateError
 from registry.certificates.keys import load_or_create
-from registry.certificates.page import page
 from registry.certificates.signing import sign
 from registry.certificates.terminal import show
-
-_CALIBRATION = "calibration"
+from registry.tracking import TrackingError
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `source` is a file, a directory, or where MLflow has the model."""
+    """What the command line says. `source` is a file, a directory, or where MLflow has the model.
+
+    Where `mlflow_uri` is given, the conversion is recorded there.
+    """
 
     source: str
     output: Path
     calibration: Path | None
     key: Path
     mlflow_uri: str | None
-    limits: Limits
     request: ConversionRequest
-
-
-def options(source: str, output: Path, request: ConversionRequest, calibration: Path | None, key: Path) -> Options:
-    """With the limits and the MLflow that the environment names."""
-    mlflow, limits = MlflowSettings().tracking_uri, ConversionLimits()
-    uri = mlflow.get_secret_value() if mlflow is not None else None
-    bounds = Limits(limits.conversion_seconds, limits.conversion_memory_bytes)
-    return Options(source, output, calibration, key, uri, bounds, request)
 
 
 def request(asked: Mapping[str, Any]) -> ConversionRequest:
@@ -76,80 +74,78 @@ def budget(entries: Sequence[str]) -> dict[str, float]:
 
 def run(options: Options, *, as_json: bool) -> int:
     """Convert; the exit code of the command: 0 where the certificate says certified, 1 where it does not."""
-    if options.output.exists() and any(options.output.iterdir()):
-        if not (options.output / "cache").is_dir():
-            fail(f"{options.output} is not empty", "name a new directory, or one of a conversion that was interrupted")
-        _clear(options.output)
-    console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="conch-convert-") as scratch:
-        source = Path(scratch) / "source"
-        try:
-            _stage(options, source)
-            report = _convert(options, source, console)
-        except (SourceInvalid, ConversionFailed) as error:
-            fail(error.message, error.remedy)
-    document = _write(options, report)
+    require([ConversionLimits])
+    try:
+        report, document = _converted(options)
+    except (SourceInvalid, ConversionFailed, OutputUnusable, CertificateError, TrackingError) as error:
+        fail(error.message, error.remedy)
+    except OSError as error:  # a full disk, a file that may not be read
+        fail(
+            f"{error.filename or options.output} cannot be read or written ({error.strerror}).",
+            "Check its permissions and the space that is free, and start the same command again.",
+        )
     typer.echo(document.json(), nl=False) if as_json else show(document, Console())
     return 0 if report.certificate.verdict == "certified" else 1
 
 
-def _convert(options: Options, source: Path, console: Console) -> ConversionReport:
-    request = options.request.model_copy(update={"source": source})
-    cache = options.output / "cache"
+def _converted(options: Options) -> tuple[ConversionReport, Document]:
+    """Everything that can be refused is looked at before anything of an earlier attempt is taken away."""
+    conversion_run.check_installed(options.mlflow_uri)
+    source = conversion_source.find(
+        options.source, options.request.task, options.calibration, options.mlflow_uri, options.output
+    )
+    with conversion_directory.opened(options.output) as directory:
+        key = load_or_create(options.key)
+        report, run = _convert(options, source, directory)
+        document = sign(report.certificate, key)
+        directory.lay_out(document)
+        if run is not None:
+            with _only_warned():
+                run.succeeded(report.certificate)
+        directory.finish()
+    return report, document
+
+
+def _convert(options: Options, source: Source, directory: ConversionDirectory) -> tuple[ConversionReport, Run | None]:
+    """The report in what the child made, and the run that is to record it."""
+    bounds = ConversionLimits()
+    limits = Limits(bounds.conversion_seconds, bounds.conversion_memory_bytes)
+    staging = directory.clear()
+    try:
+        staged = conversion_source.stage(source, staging)
+        request = options.request.model_copy(update={"source": staged.directory})
+        run = conversion_run.begin(options.mlflow_uri, directory, source, staged, request)
+        try:
+            with _progress(Console(stderr=True)) as told:
+                return asyncio.run(convert(request, directory.path, limits, told, directory.cache)), run
+        except (SourceInvalid, ConversionFailed) as error:
+            if run is not None:
+                with _only_warned():
+                    run.failed(error)
+            raise
+    finally:
+        directory.remove_staging()
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[OnProgress]:
+    """What is being done now, in one line that changes; a line each where nobody looks at a terminal."""
     with console.status("starting") as status:
 
         async def told(progress: Progress) -> None:
-            status.update(f"[{progress.elapsed:.0f} s] {progress.message}".replace("[", "\\["))
+            line = escape(f"[{progress.elapsed:.0f} s] {progress.message}")
+            if console.is_terminal:
+                status.update(line)
+            else:
+                console.print(line, highlight=False, soft_wrap=True)
 
-        return asyncio.run(convert(request, options.output, options.limits, told, cache))
-
-
-def _clear(output: Path) -> None:
-    """Take away what an interrupted attempt left but its findings."""
-    for path in output.iterdir():
-        if path.is_dir() and path.name != "cache":
-            shutil.rmtree(path)
+        yield told
 
 
-def _stage(options: Options, source: Path) -> None:
-    """The source as the child is to see it: a directory of plain files, the calibration data among them."""
-    given = Path(options.source)
-    if not given.exists():
-        _fetch(options, source)
-    elif given.is_dir():
-        shutil.copytree(given, source)
-    else:
-        source.mkdir()
-        name = "model.onnx" if given.suffix == ".onnx" else given.name
-        shutil.copyfile(given, source / name)
-        for beside in given.parent.glob(f"{given.name}.data*"):  # weights that ONNX keeps beside its file
-            shutil.copyfile(beside, source / beside.name)
-    if options.calibration is not None:
-        shutil.copyfile(options.calibration, source / f"{_CALIBRATION}{options.calibration.suffix.lower()}")
-
-
-def _fetch(options: Options, source: Path) -> None:
-    from registry.tracking import TrackingError, fetch, is_reference, tracking
-
-    if not is_reference(options.source):
-        raise SourceInvalid(
-            f"There is no file or directory {options.source!r}.",
-            "Name one, or a model in MLflow: models:/name/3, models:/name@alias, runs:/id/path.",
-        )
+@contextmanager
+def _only_warned() -> Iterator[None]:
+    """That MLflow is away costs the run, not the conversion."""
     try:
-        fetch(options.source, tracking(Path("data"), options.mlflow_uri).uri, source)
+        yield
     except TrackingError as error:
-        raise SourceInvalid(error.message, error.remedy) from error
-
-
-def _write(options: Options, report: ConversionReport) -> Document:
-    """Lay out what stays: `model/`, `canonical/`, the certificate, the records."""
-    made = options.output / "made"
-    for path in made.iterdir():
-        path.rename(options.output / path.name)
-    made.rmdir()
-    shutil.rmtree(options.output / "cache")
-    document = sign(report.certificate, load_or_create(options.key))
-    (options.output / "certificate.json").write_text(document.json(), encoding="utf-8")
-    (options.output / "certificate.html").write_text(page(document), encoding="utf-8")
-    return document
+        typer.echo(f"conch: the conversion is not recorded in MLflow: {error}", err=True)
