@@ -100,7 +100,9 @@ class SourceSettings(_Settings):
 class ConversionLimits(_Settings):
     """What a conversion may use."""
 
-    conversion_seconds: float = Field(3600, gt=0, description="A conversion that takes longer is stopped.")
+    conversion_seconds: float = Field(
+        3600, gt=0, description="A conversion that takes longer is stopped; so is fetching its model from MLflow."
+    )
     conversion_memory_bytes: int = Field(
         12 * 1024**3, ge=1024**3, description="A conversion that allocates more is stopped."
     )
@@ -118,6 +120,11 @@ class JobSettings(ConversionLimits):
         None,
         description="Directory of an MLflow store of Conch's own, for where `MLFLOW_TRACKING_URI` is not set. With "
         "neither, conversions are no runs and models cannot be named by `models:/`.",
+    )
+    mlflow_shared: bool = Field(
+        False,
+        description="Whether every tenant may convert every model in MLflow. Otherwise a tenant may name what has the "
+        "tag `conch.tenant` with its id. `conch up` sets it where MLflow is its own.",
     )
     job_lease_seconds: float = Field(
         30, gt=1, description="A worker that has not been heard of for this long loses its job to another."

@@ -27,9 +27,10 @@ Every setting is an environment variable. It is read once, when a process starts
 process with one line that names the variable. `conch serve` needs every variable below that is marked as required
 but `CONCH_SIGNING_KEY`, `conch worker` all of them but `CONCH_REDIS_URL`. `conch up` needs none: it makes its own
 `CONCH_DATABASE_URL`, `CONCH_REDIS_URL`, `CONCH_TRITON_URLS`, `CONCH_TRITON_KEY`, `CONCH_TRITON_METRICS_URLS`,
-`CONCH_MODEL_REPOSITORY`, `CONCH_ARTEFACT_STORE`, `CONCH_WORK_DIRECTORY`, `CONCH_SIGNING_KEY` and
-`CONCH_MLFLOW_DIRECTORY`. Where you set `CONCH_DATABASE_URL`, `CONCH_REDIS_URL` or `CONCH_TRITON_URLS` (the last one
-together with `CONCH_MODEL_REPOSITORY`), `conch up` uses your server and starts none of its own.
+`CONCH_MODEL_REPOSITORY`, `CONCH_ARTEFACT_STORE`, `CONCH_WORK_DIRECTORY`, `CONCH_SIGNING_KEY`,
+`CONCH_MLFLOW_DIRECTORY` and `CONCH_MLFLOW_SHARED`. Where you set `CONCH_DATABASE_URL`, `CONCH_REDIS_URL` or
+`CONCH_TRITON_URLS` (the last one together with `CONCH_MODEL_REPOSITORY`), `conch up` uses your server and starts none
+of its own.
 """
 
 _TYPES = {bool: "true or false", str: "text", int: "integer", float: "number", Path: "path", SecretStr: "text, secret"}

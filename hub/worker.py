@@ -9,6 +9,7 @@ from hub.conversion.conversion import Conversion
 from hub.conversion.papers import Papers
 from hub.conversion.publication import Publication
 from hub.conversion.sources import Sources
+from hub.conversion.tracking_process import TrackingProcess
 from hub.conversion.worker import Worker
 from hub.logging import configure
 from hub.serving.pool import TritonPool
@@ -23,7 +24,7 @@ from hub.settings import (
 )
 from registry.database import Database
 from registry.store import LocalStore
-from registry.tracking import Tracking, tracking
+from registry.tracking import tracking
 
 
 def run() -> None:
@@ -42,7 +43,7 @@ async def _run() -> None:
     publication = Publication(triton_settings, database, store, pool)
     mlflow = _tracking(jobs)
     allow_pickle = SourceSettings().allow_pickle
-    sources = Sources(database, store, mlflow, allow_pickle=allow_pickle)
+    sources = Sources(database, store, mlflow, shared=jobs.mlflow_shared, allow_pickle=allow_pickle)
     papers = Papers.open(jobs.signing_key, mlflow)
     conversion = Conversion(
         database, store, publication, sources, papers, store_settings, jobs, allow_pickle=allow_pickle
@@ -56,12 +57,15 @@ async def _run() -> None:
     except asyncio.CancelledError:
         return
     finally:
+        if mlflow is not None:
+            await mlflow.close()
         await pool.close()
         await database.close()
 
 
-def _tracking(jobs: JobSettings) -> Tracking | None:
+def _tracking(jobs: JobSettings) -> TrackingProcess | None:
     uri = MlflowSettings().tracking_uri
     if uri is None and jobs.mlflow_directory is None:
         return None
-    return tracking(jobs.mlflow_directory or jobs.signing_key.parent, uri.get_secret_value() if uri else None)
+    place = tracking(jobs.mlflow_directory or jobs.signing_key.parent, uri.get_secret_value() if uri else None)
+    return TrackingProcess(place, jobs.conversion_seconds)

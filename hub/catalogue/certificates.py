@@ -12,15 +12,17 @@ from hub.access.admission import Caller, keyed_router
 from hub.access.principal import Scope
 from hub.catalogue import repository
 from hub.errors import NotFound
+from hub.http.accept import preferred
 from hub.http.sessions import Reading
 from hub.tenants.schemas import Name
-from registry.certificates.page import POLICY
+from registry.certificates.document import Document
+from registry.certificates.page import POLICY, page
 from registry.store import ArtefactStore
-from registry.tables import FileRole, Version
+from registry.tables import FileRole, Version, VersionState
 
 router = keyed_router("Models")
 
-_JSON, _PAGE = "certificate.json", "certificate.html"
+_FILES = {"application/json": "certificate.json", "text/html": "certificate.html"}
 _RESPONSES = {200: {"description": "The certificate.", "content": {"application/json": {}, "text/html": {}}}}
 
 
@@ -39,7 +41,8 @@ async def get_certificate(
 ) -> Response:
     """The certificate with its Ed25519 signature, to keep and to verify offline (`conch certificate verify`).
 
-    As a page with plots where `Accept` asks for `text/html`.
+    As a page with plots where `Accept` prefers `text/html`. A version that was certified before certificates were
+    signed has one whose `signature` is null: it can be read, and proves nothing.
     """
     tenant_id = caller.require(Scope.MODELS)
     model = await repository.own_model(session, tenant_id, name)
@@ -48,21 +51,33 @@ async def get_certificate(
     version = await repository.get_version(session, model.id, number)
     if version is None:
         raise NotFound(f"The model {name!r} has no version {number}.", param="number")
-    as_page = "text/html" in request.headers.get("accept", "")
-    store: ArtefactStore = request.app.state.store
-    content = b"".join([chunk async for chunk in store.read(_sha256(version, _PAGE if as_page else _JSON))])
-    if as_page:
-        return Response(content, media_type="text/html", headers={"content-security-policy": POLICY})
-    return Response(content, media_type="application/json")
+    media_type = preferred(request.headers.get("accept", ""), tuple(_FILES))
+    headers = {"vary": "Accept"}
+    if media_type == "text/html":
+        headers["content-security-policy"] = POLICY
+    return Response(await _content(version, media_type, request.app.state.store), 200, headers, media_type)
 
 
-def _sha256(version: Version, path: str) -> str:
-    found = (f.sha256 for f in version.files if f.role is FileRole.CERTIFICATE and f.path == path)
-    sha256 = next(found, None)
-    if sha256 is None:
-        raise NotFound(
-            f"Version {version.number} has no certificate yet.",
+async def _content(version: Version, media_type: str, store: ArtefactStore) -> bytes:
+    path = _FILES[media_type]
+    signed = next((f.sha256 for f in version.files if f.role is FileRole.CERTIFICATE and f.path == path), None)
+    if signed is not None:
+        return b"".join([chunk async for chunk in store.read(signed)])
+    if version.certificate is None:
+        raise _not_yet(version)
+    document = Document(version.certificate, None)
+    return (page(document) if media_type == "text/html" else document.json()).encode()
+
+
+def _not_yet(version: Version) -> NotFound:
+    if version.state is VersionState.FAILED:
+        return NotFound(
+            f"Version {version.number} failed, and has no certificate.",
             param="number",
-            remedy="Wait for the end of its conversion: GET /v1/jobs shows it.",
+            remedy="GET the version: `failure` says why, and what to do.",
         )
-    return sha256
+    return NotFound(
+        f"Version {version.number} has no certificate yet.",
+        param="number",
+        remedy="Wait for the end of its conversion: GET /v1/jobs shows it.",
+    )

@@ -16,6 +16,8 @@ from registry.spec.certificate import Certificate, Precision
 from registry.spec.names import FILE_PATTERN, SHA256_PATTERN
 from registry.spec.tasks import SERVED
 from registry.tables import VersionState, Visibility
+from registry.tracking import SourceUnknown
+from registry.tracking.reference import parse
 
 NanoAmount = Annotated[int, Field(strict=True, ge=0, le=MAX_NANO_AMOUNT)]
 
@@ -52,9 +54,18 @@ def _no_file_is_a_folder(files: dict[str, str]) -> dict[str, str]:
 
 
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
-SOURCE_URI_PATTERN = r"^(models|runs):/[A-Za-z0-9_@./ -]+$"
+
+
+def _in_mlflow(uri: str) -> str:
+    try:
+        parse(uri)
+    except SourceUnknown as error:
+        raise ValueError(str(error)) from error
+    return uri
+
+
 Criterion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
-Bound = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Bound = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class NewModel(BaseModel):
@@ -104,7 +115,7 @@ class NewVersion(BaseModel):
         description="Path in the model's directory to the SHA-256 that the upload gave. `calibration.jsonl` (or .txt, "
         ".parquet, .zip) holds your own samples.",
     )
-    source_uri: Annotated[str, StringConstraints(max_length=1024, pattern=SOURCE_URI_PATTERN)] | None = Field(
+    source_uri: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_in_mlflow)] | None = Field(
         None,
         description="Where MLflow has the model, in place of files: `models:/name/3`, `models:/name@alias`, `runs:/…`.",
     )
@@ -113,7 +124,12 @@ class NewVersion(BaseModel):
         description='Bounds of the task\'s accuracy criteria in place of its own: `{"cosine": 0.998}`.',
     )
     time_limit_seconds: float | None = Field(
-        None, ge=1, le=86400, description="The search ends after this long with the best that it has found."
+        None,
+        strict=True,
+        ge=1,
+        le=86400,
+        allow_inf_nan=False,
+        description="The search ends after this long with the best that it has found.",
     )
     precision: Precision = Field(
         Precision.INT8,

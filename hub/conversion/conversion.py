@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from converters.child import Limits, Progress, convert
-from converters.errors import ConversionFailed, SourceInvalid
-from converters.invocation import FINDINGS
+from converters.errors import LOG_KEPT, ConversionFailed
+from converters.invocation import LOG
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from hub.artefacts import repository as artefacts
 from hub.conversion import repository
 from hub.conversion.converted_files import ConvertedFile, made, records
-from hub.conversion.papers import Papers
+from hub.conversion.findings import Findings
+from hub.conversion.papers import LOG_BYTES, Papers
 from hub.conversion.publication import Publication, make_live
 from hub.conversion.sources import Sources
 from hub.jobs import queue
 from hub.jobs.models import Job, JobState
 from hub.settings import JobSettings, StoreSettings
 from registry.database import Database
-from registry.store import ArtefactStore
-from registry.tables import Version, VersionState
+from registry.spec.signature import Signature
+from registry.store import ArtefactMissing, ArtefactStore, NotAFile
+from registry.tables import FileRole, Version, VersionState
 from triton_repo.publish import runtime_hash
 
 log = logging.getLogger(__name__)
@@ -58,12 +61,13 @@ class Conversion:
         self._papers = papers
         self._allow_pickle = allow_pickle
         self._work_directory = store_settings.work_directory
+        self._findings = Findings(store_settings.work_directory)
         self._limits = Limits(settings.conversion_seconds, settings.conversion_memory_bytes)
 
     async def run(self, job: Job, report: Report) -> None:
         """Bring the job's version as far as it goes and finish the job.
 
-        Raises the converter's, Triton's or the store's error where the work could not be done.
+        Raises the converter's, the certificate's or Triton's error where the work could not be done.
         """
         assert job.worker is not None, "a claimed job has a worker"
         version = await self._load(job)
@@ -84,6 +88,18 @@ class Conversion:
         finally:
             shutil.rmtree(work)
 
+    async def give_up(self, job: Job, message: str) -> None:
+        """Clear up after a job that nobody tries again; a conversion without a verdict becomes a failed run."""
+        version = await self._load(job)
+        await self._findings.remove(version)
+        if version.certificate is None:  # else it is publishing that failed
+            assert job.started_at is not None, "a claimed job has been started"
+            await self._papers.record_failure(version, job.started_at, message, await self._log_of(version), _SEED)
+
+    async def clear(self) -> None:
+        """Remove what was found out for versions that no job is to convert."""
+        await self._findings.remove_orphans(self._database)
+
     async def _load(self, job: Job) -> Version:
         async with self._database.read() as session:
             return await repository.load(session, job.version_id)
@@ -103,21 +119,21 @@ class Conversion:
             time_limit=version.time_limit,
             allow_pickle=self._allow_pickle,
         )
-        cache = self._work_directory / f"{version.serving_name}{FINDINGS}"  # outlives a worker that is killed
         try:
-            found = await convert(request, output, self._limits, report, cache)
-        except (SourceInvalid, ConversionFailed):  # nobody tries it again
-            shutil.rmtree(cache, ignore_errors=True)
-            raise
+            found = await convert(request, output, self._limits, report, self._findings.of(version))
         finally:
             await self._store_files(version, records(output))
+        _check_signature(found)
         certificate = self._papers.write(found, output)
         await self._papers.record(version, found, output, _SEED)  # before it counts as done: a kill repeats it
         await self._record(version, found, certificate)
-        await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
+        await self._findings.remove(version)
 
     async def _store_files(self, version: Version, files: Iterable[ConvertedFile]) -> None:
-        stored = [(file.role, file.path.name, await self._store.put_file(file.path)) for file in files]
+        try:
+            stored = [(file.role, file.path.name, await self._store.put_file(file.path)) for file in files]
+        except NotAFile as error:
+            raise ConversionFailed(f"The child process left something else than a file: {error}.", LOG_KEPT) from error
         async with self._database.write() as session:
             for role, name, artefact in stored:
                 await artefacts.record(session, None, artefact)
@@ -137,3 +153,23 @@ class Conversion:
                 runtime_hash=runtime_hash(),
                 failure=None if certified else {"message": found.certificate.reason, "remedy": None},
             )
+
+    async def _log_of(self, version: Version) -> str:
+        """The end of the log that the latest attempt left; none where it left none."""
+        logs = (file.sha256 for file in version.files if file.role is FileRole.CONVERSION and file.path == LOG)
+        end = b""
+        try:
+            for sha256 in logs:
+                async for chunk in self._store.read(sha256):
+                    end = (end + chunk)[-LOG_BYTES:]
+        except ArtefactMissing as error:
+            log.warning("the log of version %s is gone: %s", version.id, error)
+        return end.decode("utf-8", "replace")
+
+
+def _check_signature(found: ConversionReport) -> None:
+    """The child is not trusted, and what Triton is configured by comes from it."""
+    try:
+        TypeAdapter(Signature).validate_python(found.signature)
+    except ValidationError as error:
+        raise ConversionFailed("The child process gave a signature that is not one.", LOG_KEPT) from error

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from converters.invocation import LOG
+from converters.lineage import combined
 from converters.report import ConversionReport
 from hub.conversion.converted_files import ConvertedFile
+from hub.conversion.tracking_process import TrackingProcess
 from registry.certificates.keys import load_or_create
 from registry.certificates.page import page
 from registry.certificates.plots import accuracy_latency, layer_sensitivity
 from registry.certificates.signing import sign
 from registry.tables import FileRole, Version
-from registry.tracking import ConversionRecord, Tracking, TrackingError, record
+from registry.tracking import ConversionFailure, ConversionRecord, TrackingError
 
 log = logging.getLogger(__name__)
 
 JSON = "certificate.json"
 PAGE = "certificate.html"
-_LOG_BYTES = 256 * 1024  # the end of a conversion's log; the whole is in the store
+LOG_BYTES = 256 * 1024
+"""Of a conversion's log its end is recorded; the whole is in the store."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,18 @@ class Papers:
     """Writes what proves a conversion. `tracking` is None where conversions are not recorded in MLflow."""
 
     key: Ed25519PrivateKey
-    tracking: Tracking | None
+    tracking: TrackingProcess | None
 
     @classmethod
-    def open(cls, key: Path, tracking: Tracking | None) -> Papers:
+    def open(cls, key: Path, tracking: TrackingProcess | None) -> Papers:
         """With the key in the file `key`, which is made where it is not there."""
         return cls(load_or_create(key), tracking)
 
     def write(self, report: ConversionReport, directory: Path) -> list[ConvertedFile]:
-        """Sign the certificate of `report` and write it into `directory`, for programs and for people."""
+        """Sign the certificate of `report` and write it into `directory`, for programs and for people.
+
+        Raises CannotSign.
+        """
         document = sign(report.certificate, self.key)
         (directory / JSON).write_text(document.json(), encoding="utf-8")
         (directory / PAGE).write_text(page(document), encoding="utf-8")
@@ -47,10 +54,21 @@ class Papers:
 
     async def record(self, version: Version, report: ConversionReport, directory: Path, seed: int) -> None:
         """Make the conversion a run in MLflow. That MLflow is away costs the run, not the version."""
-        if self.tracking is None:
-            return
+        if self.tracking is not None:
+            await self._keep(self.tracking, version, _record(version, report, directory, seed))
+
+    async def record_failure(
+        self, version: Version, started_at: datetime, message: str, output: str, seed: int
+    ) -> None:
+        """Make a conversion that broke a failed run in MLflow; `output` is the end of its log."""
+        if self.tracking is not None:
+            await self._keep(self.tracking, version, _failure(version, started_at, message, output, seed))
+
+    async def _keep(
+        self, tracking: TrackingProcess, version: Version, conversion: ConversionRecord | ConversionFailure
+    ) -> None:
         try:
-            await asyncio.to_thread(record, _record(version, report, directory, seed), self.tracking)
+            await tracking.record(conversion)
         except TrackingError as error:
             log.warning("version %s is not recorded in MLflow: %s", version.id, error)
 
@@ -71,12 +89,34 @@ def _record(version: Version, report: ConversionReport, directory: Path, seed: i
             "accuracy-latency.svg": accuracy_latency(certificate.curve),
             "layers.svg": layer_sensitivity(certificate.layers),
         },
-        logs={"conversion.log": _tail(directory / "conversion.log")},
-        tags={"conch.version_number": str(version.number), "conch.serving_name": version.serving_name},
+        logs={LOG: _tail(directory / LOG)},
+        tags=_tags(version),
     )
+
+
+def _failure(version: Version, started_at: datetime, message: str, output: str, seed: int) -> ConversionFailure:
+    source = {f"source/{file.path}": file.sha256 for file in version.files if file.role is FileRole.SOURCE}
+    return ConversionFailure(
+        conversion_id=str(version.id),
+        model=version.model.name,
+        task=version.model.task,
+        source_uri=version.source_uri or f"sha256:{combined(source)}",
+        budget=version.budget,
+        seed=seed,
+        conch_version=installed("conch"),
+        message=message,
+        started_at=started_at,
+        ended_at=datetime.now(UTC),
+        logs={LOG: output} if output else {},
+        tags=_tags(version),
+    )
+
+
+def _tags(version: Version) -> dict[str, str]:
+    return {"conch.version_number": str(version.number), "conch.serving_name": version.serving_name}
 
 
 def _tail(path: Path) -> str:
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+        file.seek(max(0, path.stat().st_size - LOG_BYTES))
         return file.read().decode("utf-8", "replace")

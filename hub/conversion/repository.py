@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload, selectinload
 
+from hub.jobs.models import Job, JobState
 from registry.database import ReadSession, WriteSession
 from registry.tables import FileRole, Version, VersionFile, VersionState
 
@@ -19,6 +20,16 @@ async def load(session: ReadSession, version_id: UUID) -> Version:
         select(Version).where(Version.id == version_id).options(joinedload(Version.model), selectinload(Version.files))
     )
     return found.scalar_one()
+
+
+async def awaited(session: ReadSession) -> set[str]:
+    """The serving names of versions whose conversion is queued or under way."""
+    names = await session.scalars(
+        select(Version.serving_name)
+        .join(Job, Job.version_id == Version.id)
+        .where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+    )
+    return set(names)
 
 
 async def set_state(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from converters.child import inspect_source
@@ -11,23 +10,34 @@ from converters.request import Limits
 from hub.artefacts import repository as artefacts
 from hub.catalogue.registration import place_files
 from hub.conversion import repository
+from hub.conversion.tracking_process import TrackingProcess
 from registry.database import Database
 from registry.store import ArtefactStore
 from registry.tables import FileRole, Version
-from registry.tracking import Tracking, TrackingError, fetch
+from registry.tracking import TrackingError
 
 _INSPECTION = Limits(seconds=60, memory_bytes=4 * 1024**3)
 
 
 class Sources:
-    """Lays the source of a version out. `tracking` is None where this Conch has no MLflow."""
+    """Lays the source of a version out. `tracking` is None where this Conch has no MLflow.
+
+    MLflow is asked with the operator's credentials: unless it is `shared`, a tenant gets only what has its tag.
+    """
 
     def __init__(
-        self, database: Database, store: ArtefactStore, tracking: Tracking | None, *, allow_pickle: bool
+        self,
+        database: Database,
+        store: ArtefactStore,
+        tracking: TrackingProcess | None,
+        *,
+        shared: bool,
+        allow_pickle: bool,
     ) -> None:
         self._database = database
         self._store = store
         self._tracking = tracking
+        self._shared = shared
         self._allow_pickle = allow_pickle
 
     async def place(self, version: Version, directory: Path) -> None:
@@ -36,15 +46,15 @@ class Sources:
         if version.source_uri is None or files:
             await place_files(self._store, files, directory)
             return
-        await self._fetch(version.source_uri, directory)
+        await self._fetch(version.source_uri, directory, None if self._shared else str(version.model.tenant_id))
         await inspect_source(directory, version.model.task, _INSPECTION, allow_pickle=self._allow_pickle)
         await self._keep(version, directory)
 
-    async def _fetch(self, uri: str, directory: Path) -> None:
+    async def _fetch(self, uri: str, directory: Path, tenant: str | None) -> None:
         if self._tracking is None:
             raise SourceInvalid("This Conch has no MLflow.", "Set MLFLOW_TRACKING_URI, or upload the model's files.")
         try:
-            await asyncio.to_thread(fetch, uri, self._tracking.uri, directory)
+            await self._tracking.fetch(uri, directory, tenant)
         except TrackingError as error:
             raise SourceInvalid(error.message, error.remedy) from error
 

@@ -17,6 +17,8 @@ from hub.jobs import queue
 from hub.jobs.models import Job, JobState
 from hub.jobs.queue import JobLost
 from hub.settings import JobSettings
+from registry.certificates.errors import CertificateError
+from registry.certificates.text import plain
 from registry.database import Database
 from registry.ids import new_id
 from registry.tables import VersionState
@@ -38,8 +40,12 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; a job under way is then given back to the queue."""
+        cleared = False
         while True:
             try:
+                if not cleared:
+                    await self._conversion.clear()
+                    cleared = True
                 job = await self._claim()
                 if job is not None:
                     await self._work(job)
@@ -76,9 +82,9 @@ class Worker:
 
         async def report(progress: Progress) -> None:
             data = {
-                "step": progress.step,
-                "message": progress.message,
-                "fraction": progress.fraction,
+                "step": plain(progress.step),
+                "message": plain(progress.message),
+                "fraction": progress.fraction if progress.fraction is None or 0 <= progress.fraction <= 1 else None,
                 "elapsed": round(time.monotonic() - started, 2),
             }
             async with self._database.write() as session:
@@ -91,12 +97,14 @@ class Worker:
             await self._conversion.run(job, report)
         except JobLost:
             log.warning("job %s was taken over", job.id)
-        except (SourceInvalid, ConversionFailed, TritonRepoError) as error:
+        except (SourceInvalid, ConversionFailed, CertificateError, TritonRepoError) as error:
             log.warning("job %s failed: %s", job.id, error.message)
             await self._fail(job, error.message, error.remedy or None)
 
     async def _fail(self, job: Job, message: str, remedy: str | None) -> None:
-        failure = {"message": message, "remedy": remedy}
+        """End a job that nobody tries again. The words may be the child's, and are made fit to be kept."""
+        failure = {"message": plain(message), "remedy": None if remedy is None else plain(remedy)}
+        await self._conversion.give_up(job, plain(message))
         with suppress(JobLost):
             async with self._database.write() as session:
                 await queue.finish(session, job.id, self._id, JobState.FAILED, "failed", failure)

@@ -10,9 +10,9 @@ from registry.spec.certificate import Layer
 
 def by_harm(layers: Iterable[Layer]) -> list[Layer]:
     """The most harmful first, those that were not ranked last; equals in the order of the certificate."""
-    return sorted(layers, key=lambda layer: -layer.harm if ranked(layer) and layer.harm is not None else math.inf)
+    return sorted(layers, key=lambda layer: -layer.harm if layer.harm is not None else math.inf)
 
 
 def ranked(layer: Layer) -> bool:
-    """Whether the layer's harm is a number."""
-    return layer.harm is not None and math.isfinite(layer.harm)
+    """Whether the layer's harm is known."""
+    return layer.harm is not None

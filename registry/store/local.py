@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.store.port import ArtefactMissing, StoredArtefact
+from registry.store.port import ArtefactMissing, NotAFile, StoredArtefact
 
 _CHUNK = 1 << 20
 
@@ -42,16 +44,18 @@ class LocalStore:
         return StoredArtefact(digest.hexdigest(), size)
 
     async def put_file(self, path: Path) -> StoredArtefact:
-        """Store a copy of a local file."""
-        return await self.put(_chunks(path))
+        """Store a copy of a local file, which somebody else may have written. Raises `NotAFile` for anything else."""
+        with _opened(path) as file:
+            return await self.put(_chunks(file))
 
     async def read(self, sha256: str) -> AsyncIterator[bytes]:
         """The content, chunk by chunk. Raises `ArtefactMissing` with the first chunk."""
         source = self._path(sha256)
         if not source.exists():
             raise ArtefactMissing(sha256)
-        async for chunk in _chunks(source):
-            yield chunk
+        with source.open("rb") as file:
+            async for chunk in _chunks(file):
+                yield chunk
 
     async def fetch(self, sha256: str, target: Path) -> None:
         """Write the content to `target`, whose folder must exist. Raises `ArtefactMissing`."""
@@ -82,7 +86,20 @@ def _make_durable(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
+def _opened(path: Path) -> BinaryIO:
+    """A regular file, without following a link to it and without waiting for the other end of a pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket, or a device that is not there
+            raise NotAFile(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFile(path)
+    return os.fdopen(descriptor, "rb")
+
+
+async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, _CHUNK):
+        yield chunk

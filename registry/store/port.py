@@ -16,6 +16,14 @@ class ArtefactMissing(Exception):
         self.sha256 = sha256
 
 
+class NotAFile(Exception):
+    """What was to be stored is a link, a directory, a pipe or a device."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name!r} is not a regular file")
+        self.path = path
+
+
 @dataclass(frozen=True)
 class StoredArtefact:
     """A file that is safely in the store."""
@@ -32,7 +40,7 @@ class ArtefactStore(Protocol):
         ...
 
     async def put_file(self, path: Path) -> StoredArtefact:
-        """Store a copy of a local file."""
+        """Store a copy of a local file, which somebody else may have written. Raises `NotAFile` for anything else."""
         ...
 
     def read(self, sha256: str) -> AsyncIterator[bytes]:

@@ -58,8 +58,8 @@ def tracking_client(tracking_uri: str) -> Iterator[Any]:
 
 
 @contextmanager
-def looking_up(what: str, tracking_uri: str) -> Iterator[None]:
-    """Inside, that MLflow does not know `what`, such as "run 3f2", comes out as SourceUnknown."""
+def looking_up(tracking_uri: str, unknown: SourceUnknown) -> Iterator[None]:
+    """Inside, that MLflow does not know what it is asked for comes out as `unknown`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -67,9 +67,7 @@ def looking_up(what: str, tracking_uri: str) -> Iterator[None]:
     except MlflowException as error:
         if not _says_unknown(error, tracking_uri):
             raise
-        raise SourceUnknown(
-            f"{place(tracking_uri)} has no {what}.", "Look up what it has in MLflow, and check MLFLOW_TRACKING_URI."
-        ) from error
+        raise unknown from error
 
 
 def artifact_repository(artifact_uri: str, tracking_uri: str) -> Any:

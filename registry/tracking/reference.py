@@ -24,6 +24,9 @@ class VersionReference:
     name: str
     version: str
 
+    def __str__(self) -> str:
+        return f"version {self.version} of a model {self.name!r}"
+
 
 @dataclass(frozen=True)
 class AliasReference:
@@ -32,12 +35,18 @@ class AliasReference:
     name: str
     alias: str
 
+    def __str__(self) -> str:
+        return f"model {self.name!r} with the alias {self.alias!r}"
+
 
 @dataclass(frozen=True)
 class LoggedReference:
     """A model that was logged, whether registered or not."""
 
     model_id: str
+
+    def __str__(self) -> str:
+        return f"logged model {self.model_id}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,9 @@ class RunReference:
 
     run_id: str
     path: str
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}"
 
 
 Reference = VersionReference | AliasReference | LoggedReference | RunReference
@@ -61,7 +73,7 @@ def parse(uri: str) -> Reference:
     kinds = ((_LOGGED, LoggedReference), (_VERSION, VersionReference), (_ALIAS, AliasReference), (_RUN, RunReference))
     for pattern, kind in kinds:
         match = pattern.fullmatch(uri)
-        if match and ".." not in uri.split("/"):
+        if match and uri.isprintable() and ".." not in uri.split("/"):
             return kind(**match.groupdict())
     raise SourceUnknown(
         "That is not the address of a model in MLflow.",

@@ -33,8 +33,12 @@ class Fetched:
     bytes: int
 
 
-def fetch(uri: str, tracking_uri: str, target: Path, limits: Limits | None = None) -> Fetched:
+def fetch(
+    uri: str, tracking_uri: str, target: Path, limits: Limits | None = None, *, tenant: str | None = None
+) -> Fetched:
     """Write the files of the model that `uri` means into `target`, which must not exist yet or be empty.
+
+    With a `tenant`, an id, only what MLflow has for that tenant is there: what has the tag `conch.tenant` with it.
 
     It blocks, for as long as the download takes. What is fetched is whole or not there at all. Raises `TrackingError`:
     SourceUnknown, SourceRefused, TrackingUnreachable, TrackingFailed, TrackingMissing.
@@ -42,7 +46,7 @@ def fetch(uri: str, tracking_uri: str, target: Path, limits: Limits | None = Non
     reference = parse(uri)
     limits = limits or Limits()
     with tracking_client(tracking_uri) as client:
-        location = locate(client, tracking_uri, reference)
+        location = locate(client, tracking_uri, reference, tenant)
         artefacts = Artefacts(location.uri, tracking_uri)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as scratch:
             flavour, total = _place(artefacts, limits, Path(scratch))

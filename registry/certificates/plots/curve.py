@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from registry.certificates import wording
@@ -28,7 +27,7 @@ def accuracy_latency(curve: Sequence[Point]) -> str:
     """
     points = [point for point in curve if _placed(point)]
     if not points:
-        return message("No candidate was measured for both loss and time.")
+        return message("No candidate was timed.")
     time = TimeAxis.around([_ratio(point) for point in points], _LEFT, _RIGHT)
     loss = LossAxis.around([_BUDGET, *(point.loss for point in points)], _TOP, _BOTTOM)
     drawn = sorted(points, key=lambda point: point.chosen)  # the chosen one on top
@@ -43,7 +42,7 @@ def accuracy_latency(curve: Sequence[Point]) -> str:
 
 
 def _placed(point: Point) -> bool:
-    return point.latency_ratio is not None and 0 < point.latency_ratio < math.inf and math.isfinite(point.loss)
+    return point.latency_ratio is not None and point.latency_ratio > 0
 
 
 def _ratio(point: Point) -> float:
@@ -124,7 +123,7 @@ def _foot(points: Sequence[Point], missing: int) -> tuple[list[Markup], float]:
         x += 30 + width(said)
     beyond = sum(TimeAxis.beyond(_ratio(point)) for point in points)
     notes = [f"{beyond} beyond the right edge"] if beyond else []
-    notes += [f"{missing} without a time or a loss not drawn"] if missing else []
+    notes += [f"{missing} without a time not drawn"] if missing else []
     if notes:
         y += _ROW
         parts += [label(_LEFT - 5, y, "; ".join(notes), class_="quiet small")]

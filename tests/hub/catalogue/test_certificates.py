@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from registry.certificates.document import read_document
 from registry.certificates.keys import load_or_create
 from registry.certificates.signing import verify
@@ -31,6 +33,38 @@ def test_a_person_gets_a_page_that_runs_nothing(stack: Stack) -> None:
     assert "<script" not in page.text
 
 
+def test_who_prefers_json_gets_it_and_caches_are_told(stack: Stack) -> None:
+    path = "/v1/models/minilm/versions/1/certificate"
+    with stack.client(stack.demo_key) as client:
+        for accept in ("*/*", "text/html;q=0", "text/html;q=0.5, application/json"):
+            answer = client.get(path, headers={"accept": accept})
+            assert (answer.headers["content-type"], answer.headers["vary"]) == ("application/json", "Accept")
+        page = client.get(path, headers={"accept": "text/html"})
+    assert page.headers["vary"] == "Accept"
+
+
+async def test_a_version_from_before_certificates_were_signed_has_an_unsigned_one(
+    stack: Stack, database: psycopg.AsyncConnection
+) -> None:
+    path = "/v1/models/tiny/versions/1"
+    await database.execute("create temporary table kept as select * from version_files where role = 'certificate'")
+    with stack.client(stack.demo_key) as client:
+        version = client.get(path).json()
+        await database.execute(
+            "delete from version_files where role = 'certificate' and version_id = %s", (version["id"],)
+        )
+        try:
+            answer = client.get(f"{path}/certificate")
+            page = client.get(f"{path}/certificate", headers={"accept": "text/html"})
+        finally:
+            await database.execute("insert into version_files select * from kept on conflict do nothing")
+    assert answer.status_code == 200
+    assert answer.json()["signature"] is None
+    document = read_document(answer.content)
+    assert document.content["lineage"] == version["certificate"]["lineage"]
+    assert "Not signed" in page.text
+
+
 def test_what_is_not_there_is_not_found(stack: Stack) -> None:
     with stack.client(stack.demo_key) as client:
         assert client.get("/v1/models/minilm/versions/99/certificate").status_code == 404
@@ -45,11 +79,14 @@ def test_a_conversion_is_a_run_in_mlflow(stack: Stack) -> None:
     from registry.tracking import EXPERIMENT, tracking
     from registry.tracking.library import tracking_client
 
+    with stack.client(stack.demo_key) as client:
+        version = client.get("/v1/models/minilm/versions/1").json()
     with tracking_client(tracking(stack.data).uri) as mlflow:
         experiment = mlflow.get_experiment_by_name(EXPERIMENT)
-        runs = mlflow.search_runs([experiment.experiment_id])
-    assert any(run.data.params["task"] == "embedding" for run in runs)
-    assert all(run.info.status == "FINISHED" for run in runs)
+        [run] = mlflow.search_runs([experiment.experiment_id], f"tags.`conch.conversion_id` = '{version['id']}'")
+    assert (run.info.status, run.data.tags["conch.verdict"]) == ("FINISHED", "certified")
+    assert run.data.params["task"] == "embedding"
+    assert run.data.tags["conch.lineage.source"] == version["certificate"]["lineage"]["source"]
 
 
 def test_a_budget_that_the_task_does_not_know_is_refused(stack: Stack) -> None:

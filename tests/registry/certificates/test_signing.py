@@ -27,7 +27,7 @@ from registry.certificates.errors import (
 )
 from registry.certificates.keys import key_id, public_pem
 from registry.certificates.signing import DOMAIN, sign, verify
-from tests.registry.certificates.given import CERTIFICATE, certificate, layer, point
+from tests.registry.certificates.given import CERTIFICATE, certificate, layer
 from tests.registry.certificates.places import LEAVES, VALUES, Where, at
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -220,10 +220,10 @@ def test_another_format_is_no_certificate_even_when_it_is_signed() -> None:
         verify(read({"certificate": content, "signature": {**SIGNED["signature"], "value": value}}), TRUSTED)
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_figure_that_is_no_number_is_not_signed(loss: float) -> None:
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+def test_a_figure_that_is_no_number_is_not_signed(seconds: float) -> None:
     with pytest.raises(CannotSign):
-        sign(certificate(curve=[point("broken", loss, 0.5)]), KEY)
+        sign(certificate(seconds=seconds), KEY)
 
 
 def test_a_signature_survives_a_database_that_writes_large_numbers_out() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from registry.store import ArtefactMissing, LocalStore, StoredArtefact
+from registry.store import ArtefactMissing, LocalStore, NotAFile, StoredArtefact
 
 
 async def _stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -94,3 +96,25 @@ async def test_a_store_is_found_again(tmp_path: Path) -> None:
     stored = await LocalStore(tmp_path / "store").put(_stream(b"content"))
     await LocalStore(tmp_path / "store").fetch(stored.sha256, tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == b"content"
+
+
+def _link(path: Path) -> None:
+    path.with_name("secret").write_bytes(b"secret")
+    path.symlink_to("secret")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("make", [_link, _socket, os.mkfifo, Path.mkdir], ids=["link", "socket", "pipe", "directory"])
+async def test_what_is_no_regular_file_is_neither_read_nor_waited_for(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    store, path = LocalStore(tmp_path / "store"), tmp_path / "made"
+    make(path)
+    with pytest.raises(NotAFile, match="'made' is not a regular file"):
+        await store.put_file(path)
+    assert _files(tmp_path / "store") == []
