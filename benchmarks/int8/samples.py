@@ -87,7 +87,7 @@ MODELS: Mapping[str, SampleModel] = {
     "ocr": SampleModel(
         "ocr",
         _files("rapidocr_onnxruntime", _OCR),
-        Bars(at_most={"character_error": 0.005}, latency={"": 0.75}, size=0.30),
+        Bars(at_most={"character_error": 0.005, "spaced_character_error": 0.005}, latency={"": 0.75}, size=0.30),
     ),
     "detector": SampleModel(
         "detection",
