@@ -17,7 +17,7 @@ from benchmarks.int8.samples import MODELS
 from benchmarks.int8.verdict import Line, line, lines
 from converters.child import Limits, Progress, convert
 from converters.request import ConversionRequest
-from registry.certificates.document import Document
+from registry.certificates.document import Document, read_document
 from registry.certificates.page import page
 from registry.spec.certificate import Certificate
 
@@ -59,7 +59,7 @@ def _certificate(name: str, seed: int, *, again: bool) -> Certificate:
         document = Document(certificate.model_dump(mode="json"), None)
         (directory / "certificate.html").write_text(page(document), encoding="utf-8")
         kept.write_text(document.json(), encoding="utf-8")
-    return Certificate.model_validate_json(kept.read_bytes())
+    return read_document(kept.read_bytes()).certificate()
 
 
 def _made_by(name: str, seed: int) -> str:

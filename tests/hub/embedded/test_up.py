@@ -156,7 +156,7 @@ def test_servers_of_others_are_used_and_left_alone(conch: Conch, tmp_path: Path)
         assert servers["Redis"]["address"] in shown
         refused = guest.run("admin-key")
         assert refused.returncode == 1
-        assert "set CONCH_DATABASE_URL" in refused.stderr
+        assert "Set CONCH_DATABASE_URL" in refused.stderr
         # Its keys are in the other database, and nowhere else.
         answers = {url: _own_key(url, bootstrap["demo_key"]) for url in (bootstrap["url"], conch.bootstrap()["url"])}
         assert list(answers.values()) == [httpx.codes.OK, httpx.codes.UNAUTHORIZED]
