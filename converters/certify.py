@@ -232,12 +232,9 @@ class _Certification:
 
     def _digest(self) -> str:
         """A digest of what all findings depend on."""
-        request = self._job.request
-        source = lineage.combined(lineage.digests("source", request.source))
         data = [entry.sha256 for entry in self._subject.data.values()]
         graphs = [hashlib.sha256(model.SerializeToString()).hexdigest() for model in self._floating.values()]
-        asked = f"{request.task} {request.seed} {request.threads} {sorted(request.budget.items())}"
-        return lineage.scope([source, *data, *graphs, asked])
+        return lineage.findings(self._job.request, [*data, *graphs])
 
 
 def tensorrt(canonical: onnx.ModelProto, part: str, scratch: Path) -> list[Lowering]:

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from converters.job import Converted, Job
+from converters.request import ConversionRequest
 from converters.sandbox import peak_memory_bytes
 from registry.spec.certificate import Certificate, Engine, Hardware, Lineage
 from registry.spec.hardware import hardware_class, processor
 
 _VERSIONS = (
     *("conch", "ctranslate2", "numpy", "onnx", "onnxruntime", "onnxruntime-genai", "onnxscript", "openvino"),
-    *("tensorrt", "tensorrt-rtx-cu12", "tokenizers", "torch", "transformers"),
+    *("gguf", "pillow", "soundfile", "tensorrt", "tensorrt-rtx-cu12", "tokenizers", "torch", "transformers"),
 )
 
 
@@ -89,6 +90,12 @@ def _installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def findings(request: ConversionRequest, depends_on: Iterable[str]) -> str:
+    """A digest of everything that what was measured depends on: `scope`, the source, what was asked, `depends_on`."""
+    asked = f"{request.task} {request.seed} {request.threads} {sorted(request.budget.items())}"
+    return scope([combined(digests("source", request.source)), *depends_on, asked])
 
 
 def scope(parts: Iterable[str]) -> str:

@@ -239,12 +239,13 @@ class Search:
         floating = list(reverted)
         by_gain = sorted(floating, key=lambda group: -self._work(group) / max(self.harm[group], 1e-12))
         waiting = deque(_halves(by_gain))
-        for _ in range(_ADDED_BACK):
-            if not waiting:
-                break
+        trials = 0
+        while waiting and trials < _ADDED_BACK:
             together = waiting.popleft()
             fewer = [group for group in floating if group not in together]
-            if self._passes(self._without(start, fewer)):
+            recipe = self._without(start, fewer)
+            trials += recipe.key not in self.points
+            if self._passes(recipe):
                 floating = fewer
             else:
                 waiting.extend(_halves(together))

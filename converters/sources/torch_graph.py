@@ -39,7 +39,7 @@ def checked_program(data: bytes, name: str) -> bytes:
     Raises SourceInvalid unless nodes call operators on tensors and nothing else names Python. `name` is the archive's.
     """
     program = parse_object(data, f"the program in {name}")
-    guards = program.pop("guards_code", [])
+    guards = program.pop("guards_code", [])  # torch never sees them; but what is no guard there was meant for it
     if not isinstance(guards, list) or not all(isinstance(guard, str) and is_guard(guard) for guard in guards):
         raise refused(name, "a guard in it is no comparison of the inputs' sizes")
     for key, value in _values(program):

@@ -12,11 +12,8 @@ from registry.spec.certificate import Data
 
 def journal(job: Job, data: Iterable[Data]) -> Journal:
     """The findings about this source on these data, kept beside the conversion: after a kill they are found again."""
-    request = job.request
-    source = lineage.combined(lineage.digests("source", request.source))
-    asked = f"{request.task} {request.seed} {request.threads} {sorted(request.budget.items())}"
     job.cache.mkdir(parents=True, exist_ok=True)
-    return Journal(job.cache / "journal.jsonl", lineage.scope([source, *(entry.sha256 for entry in data), asked]))
+    return Journal(job.cache / "journal.jsonl", lineage.findings(job.request, (entry.sha256 for entry in data)))
 
 
 def is_out_of_time(job: Job) -> bool:

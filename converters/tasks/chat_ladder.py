@@ -61,7 +61,8 @@ class Variant:
 class ChatConverted:
     """The best decoder of each arithmetic, None where none was tried; `floating` is judged where INT8 is objected to.
 
-    `curve` has every recipe that was tried, on the selection texts.
+    `curve` has every recipe that was tried, on the selection texts; chosen is the one that serves. `cut_short` says
+    whether the time limit kept a recipe of INT8 from being tried or judged.
     """
 
     int8: Variant | None
@@ -69,7 +70,7 @@ class ChatConverted:
     floating: Variant | None
     curve: list[Point]
     data: Mapping[str, Data]
-    out_of_time: bool
+    cut_short: bool
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,14 @@ class _Trial:
 
 @dataclass(frozen=True)
 class _Best:
-    """The best of one arithmetic, None where none was tried, and how many were objected to on held-out texts."""
+    """The best of one arithmetic, None where none was tried, and how many were objected to on held-out texts.
+
+    `cut_short` says whether there was no time for another.
+    """
 
     variant: Variant | None
     objected: int
+    cut_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,28 +120,32 @@ class Ladder:
     def run(self) -> ChatConverted:
         """Try the recipes on the selection texts, and measure the best of each arithmetic on held-out ones."""
         int8, int4 = _Best(None, 0), _Best(None, 0)
-        tried: list[_Trial] = []
+        eights: list[_Trial] = []
+        fours: list[_Trial] = []
+        cut_short = False
         if self.job.request.precision is Precision.INT8:
-            tried += self._tried(Arithmetic.INT8_WEIGHTS, 0.3)
-            int8 = self._best(tried, 0)
+            eights = self._tried(Arithmetic.INT8_WEIGHTS, 0.3)
+            int8 = self._best(eights, 0)
+            cut_short = len(eights) < len(self._recipes(Arithmetic.INT8_WEIGHTS)) or int8.cut_short
             fours = self._tried(Arithmetic.INT4_WEIGHTS, 0.6)
-            tried += fours
             int4 = self._best([] if attempts.is_out_of_time(self.job) else fours, int8.objected)
-        served = int8.variant is not None and int8.variant.objection is None
-        chosen = {best.variant.name for best in (int8, int4) if best.variant is not None}
+        served = int8.variant.name if int8.variant is not None and int8.variant.objection is None else None
         return ChatConverted(
             int8=int8.variant,
             int4=int4.variant,
-            floating=None if served else self._floating(int8.objected),
-            curve=[_point(trial, chosen=trial.recipe.name in chosen) for trial in tried],
+            floating=None if served is not None else self._floating(int8.objected),
+            curve=[_point(trial, chosen=trial.recipe.name == served) for trial in (*eights, *fours)],
             data=self.data,
-            out_of_time=attempts.is_out_of_time(self.job),
+            cut_short=cut_short,
         )
+
+    def _recipes(self, arithmetic: Arithmetic) -> list[Recipe]:
+        return [recipe for recipe in self.workshop.recipes() if recipe.arithmetic is arithmetic]
 
     def _tried(self, arithmetic: Arithmetic, done: float) -> list[_Trial]:
         """The recipes of one arithmetic on the selection texts, as many as there is time for."""
         found: list[_Trial] = []
-        for recipe in [recipe for recipe in self.workshop.recipes() if recipe.arithmetic is arithmetic]:
+        for recipe in self._recipes(arithmetic):
             if attempts.is_out_of_time(self.job):
                 break
             self.job.reporter.step("search", f"trying {recipe.name}", done + 0.05 * len(found))
@@ -156,7 +165,7 @@ class Ladder:
         variants: list[Variant] = []
         for trial in sorted(trials, key=_order)[:_FINALISTS]:
             if variants and attempts.is_out_of_time(self.job):
-                break
+                return _Best(variants[0], len(variants), cut_short=True)
             self.job.reporter.step("accuracy", f"judging {trial.recipe.name} on held-out texts")
             variant = self._variant(trial.recipe, accuracy.confidence_after(earlier + len(variants)))
             if variant.objection is None:

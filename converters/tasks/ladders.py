@@ -77,7 +77,7 @@ def _verdict(job: Job, found: ChatConverted, served: Variant) -> Decision:
         why = "the time limit was reached before INT8 was tried"
     else:
         why = f"INT8: {found.int8.objection}"
-        if found.out_of_time:
+        if found.cut_short:
             why += ", and the time limit was reached"
     return decision.certified(served.arithmetic, [], None, [why])
 

@@ -32,7 +32,7 @@ TASK = Task(
         Criterion(
             "mel_distance",
             "mean difference in dB of 80 mel bands, down to 60 dB below the loudest, both spoken without noise",
-            2.0,  # a Piper voice in INT8 that a transcriber hears as well as in FP32 is at 1.5, silence at 12
+            3.0,  # Piper in INT8, heard as well as in FP32, is at 1.5 to 2 with what is spoken; silence at 12
             higher_is_better=False,
         ),
         Criterion("length_change", "how much longer or shorter the audio is", 0.05, higher_is_better=False),

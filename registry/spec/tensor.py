@@ -43,11 +43,16 @@ def compare(reference: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) 
     if one.shape != other.shape or not _equal_integers(reference, outputs):
         other = np.zeros_like(one)
     other = np.where(np.isfinite(other).all(axis=1, keepdims=True), other, 0.0)
+    # In parts of the row's greatest value: squares of large numbers would be infinite.
+    scale = np.maximum(np.abs(one).max(axis=1, initial=0.0), np.abs(other).max(axis=1, initial=0.0))
+    scale = np.where(scale == 0, 1.0, scale)
+    one, other = one / scale[:, None], other / scale[:, None]
     norms, others = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
     difference = np.linalg.norm(other - one, axis=1)
     both_nothing = (norms == 0) & (others == 0)
     cosine = np.where(both_nothing, 1.0, (one * other).sum(axis=1) / np.maximum(norms * others, 1e-30))
-    greatest = np.abs(other - one).max(axis=1, initial=0.0)
+    with np.errstate(over="ignore"):
+        greatest = np.minimum(np.abs(other - one).max(axis=1, initial=0.0) * scale, np.finfo(np.float64).max)
     return Agreement(cosine, difference / np.maximum(norms, 1e-30), greatest)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from converters.errors import SourceInvalid
-from converters.samples.uploaded_contents import files
+from converters.samples.uploaded_contents import content_key, files
 from tests.converters.samples.owners import lines_of, zip_of
 
 
@@ -19,8 +19,13 @@ def test_files_of_any_kind_are_read_once_each_and_empty_ones_are_none(tmp_path: 
 
 
 def test_of_a_long_file_both_ends_are_kept(tmp_path: Path) -> None:
-    (content,) = files(zip_of(tmp_path / "calibration.zip", {"a": b"a" * 50 + b"m" * 999 + b"z" * 50}), edge=50).items
-    assert content == b"a" * 50 + b"z" * 50
+    first, last = b"a" * 5000, b"z" * 5000
+    archive = zip_of(tmp_path / "calibration.zip", {"a": first + b"m" * 9999 + last})
+    (content,) = files(archive, edge=5000).items
+    assert content == first + last
+    (shorter,) = files(archive, edge=50).items
+    assert shorter == first[:4096] + last[:4096]
+    assert content_key(content) == content_key(shorter), "built-in contents have no more than that"
 
 
 def test_data_of_another_kind_is_refused(tmp_path: Path) -> None:
