@@ -16,7 +16,7 @@ from converters import decision, lineage
 from converters.decision import Decision
 from converters.errors import ConversionFailed
 from converters.job import Job, Measured
-from converters.search.bench import FLOAT, Bench, Judgement, float_refused
+from converters.search.bench import FLOAT, Bench, Judgement, float_refused, speed
 from converters.search.journal import Journal
 from converters.search.observations import observations
 from converters.search.recipe import Recipe
@@ -94,6 +94,7 @@ class _Certification:
         )
         self._search: Search | None = None
         self._inaccurate = False
+        self._examined: list[_Examined] = []
 
     def run(self) -> Certified:
         """Examine the finalists in turn; the last is float, and to that there is only one objection."""
@@ -109,6 +110,7 @@ class _Certification:
                 self._inaccurate = False
                 self._notes.append(f"{_sentence(recipe)}: {recipe.engine} refuses it: {error.brief}")
                 continue
+            self._examined.append(examined)
             if examined.objection is None:
                 break
             self._inaccurate = not examined.judgement.passed
@@ -213,11 +215,17 @@ class _Certification:
             verdict = decision.rejected(arithmetic, decision.failing(examined.judgement.metrics))
         else:
             size = examined.size if quantized else None
-            verdict = decision.certified(arithmetic, examined.latency, size, self._notes)
+            verdict = decision.certified(arithmetic, examined.latency, size, self._notes, recipe.name)
         return Certified(self._workshop.make(recipe), verdict, measured)
 
     def _curve(self, chosen: Recipe) -> list[Point]:
+        """What the search tried, and the finalists; who failed on held-out data has not passed."""
         points = dict(self._search.points) if self._search else {}
+        for examined in self._examined:
+            if examined.recipe != FLOAT:
+                point = points.get(examined.recipe.key, _point(examined))
+                passed = point.passed and examined.judgement.passed
+                points[examined.recipe.key] = point.model_copy(update={"passed": passed})
         return [point.model_copy(update={"chosen": key == chosen.key}) for key, point in points.items()]
 
     def _keep_canonical(self, recipe: Recipe) -> Iterator[Lowering]:
@@ -248,12 +256,29 @@ def tensorrt(canonical: onnx.ModelProto, part: str, scratch: Path) -> list[Lower
     return [lowering.model_copy(update={"target": f"{lowering.target}, {part}"}) for lowering in found]
 
 
+def _point(examined: _Examined) -> Point:
+    """A finalist that the search had not tried, by its held-out data."""
+    judgement, recipe = examined.judgement, examined.recipe
+    return Point(
+        name=recipe.name,
+        arithmetic=recipe.arithmetic,
+        engine=recipe.engine,
+        loss=judgement.used,
+        figures={metric.name: metric.value for metric in judgement.metrics},
+        latency_ratio=speed(examined.latency),
+        size_ratio=examined.size.quantized_bytes / examined.size.float_bytes,
+        passed=judgement.passed,
+        chosen=False,
+    )
+
+
 def _no_candidate(search: Search) -> str:
     """Why a search found nothing, as a clause."""
     if search.refusal is not None:
         return f"no engine here takes the graph in INT8: {search.refusal}"
     if search.out_of_time:
-        return "no INT8 candidate was within the accuracy budget when the time limit was reached"
+        judged = f"{len(search.points)} INT8 candidate{'s' if len(search.points) > 1 else ''}"
+        return f"none of the {judged} that the time limit left time for keeps the accuracy budget: allow more time"
     return "no INT8 candidate keeps the accuracy budget, however many layers are left in float"
 
 

@@ -33,8 +33,12 @@ def _shortfall(metric: Metric) -> str:
     value, low, high = (_written(figure, bound) for figure in (metric.value, metric.low, metric.high))
     measured = f"{metric.name} is {value} ({percent} interval {low} to {high})"
     if metric.minimum is not None:
-        return f"{measured}, {_written(metric.minimum - metric.low, 0)} below the minimum {metric.minimum:.15g}"
-    return f"{measured}, {_written(metric.high - bound, 0)} above the maximum {bound:.15g}"
+        short = f"the interval begins {_written(metric.minimum - metric.low, 0)} below the minimum {bound:.15g}"
+        narrower = metric.value >= bound
+    else:
+        short = f"the interval ends {_written(metric.high - bound, 0)} above the maximum {bound:.15g}"
+        narrower = metric.value <= bound
+    return f"{measured}: {short}{', though the value keeps it: more samples would tell' if narrower else ''}"
 
 
 def _written(value: float, bound: float) -> str:
@@ -82,22 +86,27 @@ def is_slower(latency: Sequence[Latency]) -> bool:
     return math.fsum(math.log(entry.ratio_low) for entry in latency) > 0
 
 
-def certified(arithmetic: Arithmetic, latency: Sequence[Latency], size: Size | None, notes: Sequence[str]) -> Decision:
-    """The decision for a candidate to which there is no objection; `notes` are the objections to those before it."""
-    before = f" because {'; '.join(notes)}" if notes else ""
+def certified(
+    arithmetic: Arithmetic, latency: Sequence[Latency], size: Size | None, notes: Sequence[str], name: str = ""
+) -> Decision:
+    """The decision for a candidate to which there is no objection; `notes` are the objections to those before it.
+
+    `name` tells it from others of its arithmetic.
+    """
     if arithmetic is Arithmetic.FLOAT32:
-        return Decision("certified", arithmetic, f"Published in float,{before or ' as it was asked for'}.")
+        why = f" because {'; '.join(notes)}" if notes else " as it was asked for"
+        return Decision("certified", arithmetic, f"Published in float,{why}.")
     assert size is not None, "a quantized candidate has a size"
     agrees = "agrees with the FP32 original within the accuracy budget"
     saves = f"it takes {ratios(latency)} of float's time and {_share(size):.2f} of its bytes"
     what = {
-        Arithmetic.INT8: "INT8",
+        Arithmetic.INT8: f"INT8 ({name})" if name else "INT8",
         Arithmetic.INT8_DYNAMIC: "Dynamic INT8",
         Arithmetic.INT8_WEIGHTS: "Float arithmetic on INT8 weights",
         Arithmetic.INT4_WEIGHTS: "Float arithmetic on INT4 weights",
     }[arithmetic]
     faster = " and is faster" if arithmetic is Arithmetic.INT8 else ""
-    why = f" It is published{before}." if notes else ""
+    why = f" Others came before it and were objected to: {'; '.join(notes)}." if notes else ""
     return Decision("certified", arithmetic, f"{what} {agrees}{faster}: {saves}.{why}")
 
 

@@ -46,18 +46,29 @@ def part(model: onnx.ModelProto, activations: Mapping[str, Activation]) -> Part:
     return Part(model, known, activations)
 
 
-def strategies(parts: Mapping[str, Part], begin: Begin) -> Iterator[tuple[str, dict[str, Strategy]]]:
-    """Names and schemes of whole models, the most promising first. What `begin` raises ends them."""
+Named = tuple[str, dict[str, Strategy]]
+"""A name, and the schemes of a whole model."""
+
+
+def local(parts: Mapping[str, Part], begin: Begin) -> list[Named]:
+    """Each layer by the rule that suits it, with weights that make up for it. What `begin` raises ends them."""
     # Rows are a sample: an outlier that is not among them looks as if it could be clipped. Both are tried.
-    for title, methods in (
-        ("each layer's own smoothing", (Method.MINMAX,)),
-        ("each layer's own scales", _LOCAL_METHODS),
-    ):
-        yield title, {name: _local(p, methods, _named(begin, title)) for name, p in parts.items()}
-    for alpha in _ALPHAS:
-        yield f"min-max, SmoothQuant α {alpha}", {name: _uniform(p, Method.MINMAX, alpha) for name, p in parts.items()}
-    for method in Method:
-        yield method.value, {name: _uniform(p, method, None) for name, p in parts.items()}
+    return [
+        (title, {name: _local(p, methods, _named(begin, title)) for name, p in parts.items()})
+        for title, methods in (
+            ("each layer's own smoothing", (Method.MINMAX,)),
+            ("each layer's own scales", _LOCAL_METHODS),
+        )
+    ]
+
+
+def uniform(parts: Mapping[str, Part]) -> list[Named]:
+    """One rule for all layers, weights rounded to nearest: made in a moment, the most promising first."""
+    smoothed = [
+        (f"min-max, SmoothQuant α {alpha}", {name: _uniform(p, Method.MINMAX, alpha) for name, p in parts.items()})
+        for alpha in _ALPHAS
+    ]
+    return [*smoothed, *((m.value, {name: _uniform(p, m, None) for name, p in parts.items()}) for m in Method)]
 
 
 def _uniform(part: Part, method: Method, alpha: float | None) -> Strategy:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from converters.progress import Reporter
 from converters.search.bench import Bench, speed
 from converters.search.recipe import Recipe
-from converters.search.schemes import Part, Strategy, stored, strategies
+from converters.search.schemes import Part, Strategy, local, stored, uniform
 from converters.search.workshop import Workshop
 from converters.steps.products import Product, by_source
 from converters.steps.run import EngineRefused
@@ -127,10 +127,13 @@ class Search:
         return f"it is one of {chosen.floating} layers, chosen by their harm, whose return to float keeps the budget"
 
     def _search(self) -> None:
-        named = list(strategies(self.parts, self._begin))
-        engine = self._fastest_engine(*named[0])
+        cheap = uniform(self.parts)
+        engine = self._fastest_engine(*cheap[0])
         if engine is None:
             return
+        if self.deadline is not None:  # something in INT8 to fall back on, before rounding takes its minutes
+            self._most_accurate([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in cheap[:1]])
+        named = [*local(self.parts, self._begin), *cheap]
         recipes = self._by_loss([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in named])
         likely = [recipe for recipe in recipes if self.bench.loss(recipe) <= _ALIKE * self.bench.loss(recipes[0])]
         start = self._most_accurate(likely[:_JUDGED_STRATEGIES])
@@ -295,7 +298,8 @@ class Search:
         self._say(message)
 
     def _check_time(self) -> None:
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        """Raises OutOfTime; not before the first candidate was judged, or a short limit would never lead to INT8."""
+        if self.points and self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTime
 
     def _say(self, message: str) -> None:

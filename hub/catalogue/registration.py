@@ -115,6 +115,14 @@ def _check_budget(task: str, new: NewVersion) -> None:
             reason="unknown_criterion",
             remedy=f"Its criteria are {', '.join(known)}.",
         )
+    for criterion in TASKS[task].criteria:
+        if criterion.name in new.budget and not criterion.can_be(new.budget[criterion.name]):
+            raise Unprocessable(
+                f"{criterion.name} is at most 1: nothing keeps a minimum of {new.budget[criterion.name]:g}.",
+                param=f"budget.{criterion.name}",
+                reason="impossible_bound",
+                remedy="Give a minimum of at most 1.",
+            )
 
 
 async def place_files(store: ArtefactStore, files: dict[str, str], directory: Path) -> None:

@@ -128,8 +128,9 @@ def _curve(certificate: Certificate, *, figures: bool) -> Table:
     rows = tuple(_candidate(point, names) for point in certificate.curve)
     note = (
         "Loss is the share of the accuracy budget that the worst figure uses on the selection data: 0 is FP32 itself, "
-        "above 1 fails. Time and size are ratios to FP32. The accuracy above is measured on held-out data, which no "
-        "choice has seen."
+        "above 1 fails. What passed kept the budget on held-out data, too, if it came that far. Time and size are "
+        "ratios to FP32; candidates with the same operators in INT8 share one measurement of time. The accuracy above "
+        "is of held-out data, which no choice has seen."
     )
     return Table("Candidates", head, rows, note if rows else "No candidate was measured.")
 

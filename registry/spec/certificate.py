@@ -124,8 +124,9 @@ class Point(_Part):
     """A candidate that the search tried: a point of the accuracy–latency curve.
 
     `loss` is the share of the accuracy budget that the worst criterion uses on the selection data: 0 is FP32 itself,
-    above 1 fails. `figures` are the task's, by name, on the same data. The certificate's own accuracy is measured on
-    held-out data that no choice has seen.
+    above 1 fails. `figures` are the task's, by name, on the same data. Of a finalist that was no choice (more layers in
+    float, or another arithmetic) both are of held-out data. `passed` says whether it kept the budget wherever it was
+    judged. The certificate's own accuracy is measured on held-out data that no choice has seen.
     """
 
     name: Text

@@ -41,6 +41,10 @@ class Criterion:
     bound: float | None
     higher_is_better: bool = True
 
+    def can_be(self, bound: float) -> bool:
+        """Whether a figure can keep `bound`: of those where higher is better none is above 1."""
+        return bound <= 1 or not self.higher_is_better
+
 
 @dataclass(frozen=True)
 class Task:

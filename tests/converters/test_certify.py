@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -107,10 +108,10 @@ def test_a_source_that_is_quantized_already_is_not_quantized_again(quantize: Qua
 
 def test_the_time_limit_is_no_failure(tmp_path: Path) -> None:
     found, said = _certified(tmp_path, time_limit=0.001)
-    assert found.decision.verdict == "certified"
-    assert "when the time limit was reached" in found.decision.reason
-    assert found.decision.arithmetic is Arithmetic.INT8_DYNAMIC
-    assert "timing INT8" not in said
+    assert (found.decision.verdict, found.decision.arithmetic) == ("certified", Arithmetic.INT8)
+    (point,) = found.measured.curve
+    assert point.chosen
+    assert "rounding" not in said
 
 
 def test_what_is_not_accurate_on_held_out_data_is_tried_with_more_in_float(tmp_path: Path) -> None:
@@ -119,6 +120,11 @@ def test_what_is_not_accurate_on_held_out_data_is_tried_with_more_in_float(tmp_p
     assert found.decision.reason.count("INT8, ") == 3, "the best, and with 1 and with 2 of 4 layers in float"
     assert "1 layer in float" in found.decision.reason
     assert "2 layers in float" in found.decision.reason
+    safer = [point for point in found.measured.curve if "in float" in point.name]
+    assert len(safer) == 2, "who was tried on held-out data alone is on the curve"
+    assert not any(point.passed for point in safer)
+    assert sum(not point.passed for point in found.measured.curve) >= 3, "the best has not passed there, either"
+    assert not any(point.chosen for point in found.measured.curve)
 
 
 def test_what_is_only_not_faster_is_not_tried_with_more_in_float(
@@ -213,6 +219,7 @@ def _run_in(here: Path, **asked: object) -> None:
     request = ConversionRequest.model_validate(given)
     job = Job(request, cast(SourceFacts, None), here / "output", here / "cache", Reporter(StringIO()))
     graph = chain(_LAYERS, _WIDTH)
+    shutil.rmtree(job.output, ignore_errors=True)
     certify.certify(job, _Chain(graph, open_graph(here / "source", "model", 1, exact_x86=False)), _TASK)
 
 

@@ -120,11 +120,20 @@ def test_the_time_limit_leaves_the_best_so_far(judged: int) -> None:
     assert best == (passed[-1] if passed else None)
 
 
-def test_the_time_limit_ends_the_rounding_of_weights() -> None:
-    found = search(KnownBench([0.1] * 3), 3)
+def test_the_time_limit_ends_the_rounding_of_weights_but_not_before_one_candidate_was_judged() -> None:
+    bench, said = KnownBench([0.1] * 3), StringIO()
+    found = search(bench, 3, said=said)
     found.deadline = 0.0
-    assert found.run() is None
+    assert _best(found).name == "min-max, SmoothQuant α 0.5"
     assert found.out_of_time
+    assert len(bench.judged) == 1
+    assert "rounding" not in said.getvalue()
+
+
+def test_without_a_time_limit_no_candidate_is_judged_before_the_others_are_made() -> None:
+    bench = KnownBench([0.1] * 3)
+    _best(search(bench, 3))
+    assert [recipe.name for recipe in bench.judged[:1]] == ["each layer's own smoothing"]
 
 
 def test_the_time_limit_ends_the_safer_ones() -> None:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.search.schemes import part, strategies
+from converters.search.schemes import local, part, uniform
 from converters.steps import audit, canonical, lower_x86, prepare
 from converters.steps.activations import observe
 from converters.steps.graph import Graph
@@ -56,9 +56,8 @@ def _quantized(kind: str, strategy: str, scratch: Path) -> tuple[onnx.ModelProto
     prepared = prepare.prepare(_graph(kind), scratch)
     feeds = [{"x": image[None]} for image in _images(0, 12)]
     known = part(prepared, observe(prepared, find(Graph(prepared)), feeds, 1, scratch))
-    schemes = next(
-        parts for name, parts in strategies({"model": known}, lambda message: None) if name.startswith(strategy)
-    )
+    named = [*local({"model": known}, lambda message: None), *uniform({"model": known})]
+    schemes = next(parts for name, parts in named if name.startswith(strategy))
     return prepared, canonical.quantize(prepared, schemes["model"])
 
 

@@ -120,7 +120,7 @@ _BAD = Metric(name="cosine", value=0.9, low=0.89, high=0.91, minimum=0.98, passe
         (Arithmetic.INT8, _GOOD, 0.9, True, None),
         (Arithmetic.INT8, _GOOD, 1.2, True, "not faster here: it takes 0.90"),
         (Arithmetic.INT8, _GOOD, 0.9, False, "no engine here runs"),
-        (Arithmetic.INT8, _BAD, 0.9, True, "0.0900 below the minimum 0.98"),
+        (Arithmetic.INT8, _BAD, 0.9, True, "the interval begins 0.0900 below the minimum 0.98"),
         (Arithmetic.INT8_DYNAMIC, _GOOD, 0.95, False, None),
         (Arithmetic.INT8_DYNAMIC, _GOOD, 1.1, False, "not faster"),
         (Arithmetic.INT8_WEIGHTS, _GOOD, 1.2, False, None),
@@ -135,9 +135,12 @@ def test_what_is_objected_to(arithmetic: Arithmetic, metric: Metric, high: float
 
 def test_a_shortfall_is_never_written_as_none() -> None:
     missed = Metric(name="cosine", value=0.95, low=0.919962, high=0.96, minimum=0.92, passed=False)
-    assert decision.failing([missed]).endswith("0.91996 to 0.9600), 0.00004 below the minimum 0.92")
+    assert decision.failing([missed]).endswith(
+        "0.91996 to 0.9600): the interval begins 0.00004 below the minimum 0.92, though the value keeps it: "
+        "more samples would tell"
+    )
     over = Metric(name="error", value=0.1, low=0.1, high=0.1, maximum=0.0999999, passed=False)
-    assert "0.1000000 to 0.1000000), 0.0000001 above the maximum 0.0999999" in decision.failing([over])
+    assert "0.1000000): the interval ends 0.0000001 above the maximum 0.0999999" in decision.failing([over])
 
 
 def test_weights_in_int8_may_not_make_a_model_slower_or_larger() -> None:
@@ -152,7 +155,7 @@ def test_a_decision_says_why() -> None:
     assert "it takes 0.50 (1 × 32 tokens) of float's time and 0.25 of its bytes" in verdict.reason
     assert "published" not in verdict.reason
     second = decision.certified(Arithmetic.INT8, [_latency(0.5, 0.6)], _SIZE, ["INT8, the first: it is slow"])
-    assert second.reason.endswith("It is published because INT8, the first: it is slow.")
+    assert second.reason.endswith("Others came before it and were objected to: INT8, the first: it is slow.")
     floating = decision.certified(Arithmetic.FLOAT32, [], None, ["INT8 is slow", "the weights are few"])
     assert floating.reason == "Published in float, because INT8 is slow; the weights are few."
     assert "a file that you exported yourself" in decision.rejected(Arithmetic.FLOAT32, "x").reason

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.search.schemes import Part, part, strategies
+from converters.search.schemes import Part, local, part, uniform
 from converters.steps import audit, canonical, lower_x86, onnxruntime_products, prepare, smooth
 from converters.steps.activations import observe
 from converters.steps.canonical import Scheme
@@ -74,9 +74,8 @@ def observed(model: onnx.ModelProto, scratch: Path) -> Part:
 def quantized(model: onnx.ModelProto, scratch: Path, strategy: str = "each layer's") -> onnx.ModelProto:
     """The canonical file by the first strategy of that name."""
     known = observed(model, scratch)
-    schemes = next(
-        parts for name, parts in strategies({"model": known}, lambda message: None) if name.startswith(strategy)
-    )
+    named = [*local({"model": known}, lambda message: None), *uniform({"model": known})]
+    schemes = next(parts for name, parts in named if name.startswith(strategy))
     return canonical.quantize(known.model, schemes["model"])
 
 
