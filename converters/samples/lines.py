@@ -155,5 +155,5 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
             return ImageFont.truetype(place / name, size, layout_engine=ImageFont.Layout.BASIC)
     raise ConversionFailed(
         "The DejaVu fonts that test pages are set in are not installed.",
-        "Install what conversions need, pip install -e '.[convert]' -c constraints.txt, or give pictures of your own.",
+        "Install Conch with its extra [convert], or give pictures of your own.",
     )

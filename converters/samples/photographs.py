@@ -126,7 +126,7 @@ def _installed(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise ConversionFailed(
             f"The photographs to calibrate with and to judge by are in {package}, which is not installed.",
-            "Install what conversions need, pip install -e '.[convert]' -c constraints.txt, or give pictures of your own.",
+            "Install Conch with its extra [convert], or give pictures of your own.",
         )
     return Path(spec.origin).parent / rest
 
