@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from registry.certificates.keys import load_or_create
 from registry.certificates.signing import sign
 from registry.certificates.terminal import show
 from registry.tracking import TrackingError
+
+_INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,17 @@ def budget(entries: Sequence[str]) -> dict[str, float]:
 def run(options: Options, *, as_json: bool) -> int:
     """Convert; the exit code of the command: 0 where the certificate says certified, 1 where it does not."""
     require([ConversionLimits])
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # so that the terminal is left as it was found
     try:
         report, document = _converted(options)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"conch: interrupted; what was measured is kept in {options.output}. "
+            "Give the same command again to go on from there.",
+            err=True,
+        )
+        return _INTERRUPTED
     except (SourceInvalid, ConversionFailed, OutputUnusable, CertificateError, TrackingError) as error:
         fail(error.message, error.remedy)
     except OSError as error:  # a full disk, a file that may not be read
@@ -84,7 +96,14 @@ def run(options: Options, *, as_json: bool) -> int:
             f"{error.filename or options.output} cannot be read or written ({error.strerror}).",
             "Check its permissions and the space that is free, and start the same command again.",
         )
-    typer.echo(document.json(), nl=False) if as_json else show(document, Console())
+    if as_json:
+        typer.echo(document.json(), nl=False)
+    else:
+        show(document, Console())
+        typer.echo(
+            f"Written to {options.output}: model/ is what serves, certificate.html the page for a browser; "
+            f"`conch certificate show {options.output}/certificate.json` shows this again."
+        )
     return 0 if report.certificate.verdict == "certified" else 1
 
 
@@ -95,6 +114,8 @@ def _converted(options: Options) -> tuple[ConversionReport, Document]:
         options.source, options.request.task, options.calibration, options.mlflow_uri, options.output
     )
     with conversion_directory.opened(options.output) as directory:
+        if not options.key.exists():
+            typer.echo(f"conch: there is no key at {options.key}; a new one is made there and signs", err=True)
         key = load_or_create(options.key)
         report, run = _convert(options, source, directory)
         document = sign(report.certificate, key)

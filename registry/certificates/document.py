@@ -53,10 +53,11 @@ class Document:
     def certificate(self) -> Certificate:
         """The certificate in our words. Raises NotACertificate where it is none of a format that we know.
 
-        Strictly: "12" is not read as 12, or what is shown would be another thing than what was signed.
+        Strictly, and as it was signed: "12" is not read as 12, or what is shown would be another thing; but 12.0 is, as
+        they are one number in JSON.
         """
         try:
-            return Certificate.model_validate_json(json.dumps(self.content), strict=True)
+            return Certificate.model_validate_json(self.canonical(), strict=True)
         except ValidationError as error:
             raise NotACertificate(f"This is no certificate: {_first(error)}.", _REMEDY) from error
 

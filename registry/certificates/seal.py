@@ -27,7 +27,7 @@ class Seal:
 
     def headline(self, verdict: str) -> str:
         """A verdict that somebody changed, or may have changed, is only a claim."""
-        return f"claims: {verdict}" if self.state is State.BROKEN else verdict
+        return verdict if self.state is State.INTACT else f"claims: {verdict}"
 
 
 def seal(document: Document) -> Seal:

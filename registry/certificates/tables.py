@@ -152,9 +152,11 @@ def _candidate(point: Point, names: list[str]) -> Row:
 
 def _floating(certificate: Certificate, most: int) -> Table:
     floating = [layer for layer in by_harm(certificate.layers) if layer.arithmetic in wording.FLOATING]
-    rows = tuple(_layer(layer) for layer in floating[:most])
     everything = len(certificate.layers)
     note = f"{everything - len(floating)} of {everything} layers are quantized." if everything else ""
+    if everything > 1 and len(floating) == everything and len({layer.reason for layer in floating}) == 1:
+        return Table("Layers in float", (), (), f"{note} All are in float: {floating[0].reason}.")
+    rows = tuple(_layer(layer) for layer in floating[:most])
     if len(floating) > most:
         note += f" {len(floating) - most} more are in float; the document lists them all."
     return Table("Layers in float", ("layer", "operators", "harm if quantized", "why"), rows, note)

@@ -33,8 +33,9 @@ def show(document: Document, console: Console) -> Seal:
 
 
 def _print_head(certificate: Certificate, state: Seal, console: Console) -> None:
-    good = certificate.verdict == "certified" and state.state is not State.BROKEN
-    colour = "green" if good else "red"
+    colour = "green" if certificate.verdict == "certified" else "red"
+    if state.state is not State.INTACT:
+        colour = "yellow" if state.state is State.UNSIGNED else "red"
     head = Text.assemble((f" {state.headline(certificate.verdict).upper()} ", f"bold reverse {colour}"), " ")
     head.append(plain(certificate.task), style="bold")
     head.append(f" in {wording.ARITHMETIC[certificate.precision]} for {wording.ENGINE[certificate.engine]}")

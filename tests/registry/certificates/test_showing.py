@@ -231,11 +231,23 @@ def test_a_certificate_with_nothing_in_it_is_shown() -> None:
 
 
 def test_hundreds_of_layers_are_counted_where_they_are_not_listed() -> None:
-    many = certificate(layers=[layer(f"layer{index}", index / 500, "sensitive") for index in range(500)])
+    many = certificate(layers=[layer(f"layer{index}", index / 500, f"sensitive {index % 2}") for index in range(500)])
     said = printed(sign(many, KEY))
     assert "460 more are in float" in said
-    assert said.count("sensitive") == 40
+    assert said.count("sensitive ") == 40
     assert "300 more are in float" in page(sign(many, KEY))
+
+
+def test_one_reason_for_all_layers_is_said_once() -> None:
+    said = printed(
+        sign(certificate(layers=[layer(f"layer{index}", None, "decided as one") for index in range(9)]), KEY)
+    )
+    assert "0 of 9 layers are quantized. All are in float: decided as one." in said
+    assert "layer3" not in said
+
+
+def test_without_a_signature_a_verdict_is_a_claim() -> None:
+    assert "CLAIMS: CERTIFIED" in printed(Document(sign(CERTIFICATE, KEY).content, None))
 
 
 @pytest.mark.parametrize(
