@@ -29,7 +29,7 @@ TASK = Task(
     criteria=(
         Criterion("matched_50", "boxes of either model that the other has too: same class, IoU 0.5 or more", 0.98),
         Criterion("matched_90", "boxes of either model that the other has too: same class, IoU 0.9 or more", 0.90),
-        # Scores at the threshold change sides with the last digit; to keep nineteen of twenty of these boxes half of the
+        # Scores at the threshold change sides with the last digit; to keep 19 of 20 of these boxes half of the
         # layers had to stay in float. Who needs that sets a budget.
         Criterion("matched_strict", "matched_50 where the other's score has to reach the threshold, too", None),
         Criterion("score_drift", "absolute difference of the scores of matched boxes", None, higher_is_better=False),
