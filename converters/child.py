@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from converters.external_data import ExternalData
 from converters.invocation import LOG, Invocation
 from converters.outcome import Outcome, check_places, read_line
 from converters.progress import Progress
+from converters.removal import discard
 from converters.report import ConversionReport
 from converters.request import ConversionRequest, Limits
 from converters.sources.facts import SourceFacts
@@ -73,10 +73,10 @@ async def convert(
         check_places(report, call.made)
         return report
     except BaseException:
-        shutil.rmtree(call.made, ignore_errors=True)
+        discard(call.made)
         raise
     finally:
-        shutil.rmtree(call.scratch, ignore_errors=True)
+        discard(call.scratch)
 
 
 async def _run(call: Invocation, on_progress: OnProgress) -> Outcome:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
+from converters.removal import discard, remove_tree
 from registry.certificates.document import Document
-from registry.certificates.page import page
+from registry.certificates.files import JSON, PAGE, write
 from registry.spec.errors import RemediedError
 
 MARKER = ".conch-conversion"
 """The file that says that this directory is of a conversion that has not ended; it holds the conversion's id."""
-
-JSON = "certificate.json"
-PAGE = "certificate.html"
 
 _MADE = "made"  # where the child writes
 _STAGING = "staging"
@@ -55,13 +53,12 @@ class ConversionDirectory:
         return staging
 
     def remove_staging(self) -> None:
-        """Take away the copy of the source."""
-        _remove(self.path / _STAGING)
+        """Take away the copy of the source; that it stays changes nothing about the conversion."""
+        discard(self.path / _STAGING)
 
     def lay_out(self, document: Document) -> None:
         """Write the certificate, and bring what was made to its place. A kill leaves what `clear` takes away."""
-        (self.path / JSON).write_text(document.json(), encoding="utf-8")
-        (self.path / PAGE).write_text(page(document), encoding="utf-8")
+        write(document, self.path)
         for name in _RESULTS:
             made = self.path / _MADE / name
             if made.exists():
@@ -82,9 +79,7 @@ def opened(path: Path) -> Iterator[ConversionDirectory]:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()) and not (path / MARKER).is_file():
-            raise _not_empty(path)
-        descriptor = os.open(path / MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        descriptor = _marker(path)
     except OSError as error:
         raise OutputUnusable(
             f"The output {str(path)!r} cannot be made ({error.strerror}).",
@@ -94,12 +89,26 @@ def opened(path: Path) -> Iterator[ConversionDirectory]:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OutputUnusable(
-                f"Another conversion is writing to {str(path)!r}.", "Wait for its end, or name another directory."
-            ) from error
-        if os.fstat(descriptor).st_nlink == 0:  # the other one came to its end between the two lines above
+            raise _in_use(path) from error
+        if os.fstat(descriptor).st_nlink == 0:  # the other one came to its end just before the line above
             raise _not_empty(path)
-        yield ConversionDirectory(path, _conversion_id(marker.read()) or _new_id(path))
+        yield ConversionDirectory(path, _conversion_id(marker.read()) or _new_id(marker, path))
+
+
+def _marker(path: Path) -> int:
+    """A descriptor of the marker, which is made only where nothing else is: a finished directory never gets one."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    if any(path.iterdir()):
+        if not (path / MARKER).is_file():  # nor a pipe, which would be waited for
+            raise _not_empty(path)
+        try:
+            return os.open(path / MARKER, flags)
+        except FileNotFoundError as error:  # the other one has just finished
+            raise _not_empty(path) from error
+    try:
+        return os.open(path / MARKER, flags | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError as error:
+        raise _in_use(path) from error
 
 
 def _conversion_id(text: str) -> str | None:
@@ -110,10 +119,26 @@ def _conversion_id(text: str) -> str | None:
         return None
 
 
-def _new_id(path: Path) -> str:
+def _new_id(marker: TextIO, path: Path) -> str:
+    """Give a locked marker its id. It comes before anything else: what lies beside a marker without one is not ours.
+
+    That happens where another conversion came and finished while this one was between looking and making its marker.
+    """
+    if any(entry.name != MARKER for entry in path.iterdir()):
+        (path / MARKER).unlink()
+        raise _not_empty(path)
     new = str(uuid.uuid4())
-    (path / MARKER).write_text(f"{new}\n", encoding="ascii")
+    marker.seek(0)
+    marker.truncate()
+    marker.write(f"{new}\n")
+    marker.flush()
     return new
+
+
+def _in_use(path: Path) -> OutputUnusable:
+    return OutputUnusable(
+        f"Another conversion is writing to {str(path)!r}.", "Wait for its end, or name another directory."
+    )
 
 
 def _not_empty(path: Path) -> OutputUnusable:
@@ -125,6 +150,6 @@ def _not_empty(path: Path) -> OutputUnusable:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -13,13 +12,10 @@ from converters.errors import ConversionFailed, SourceInvalid
 from converters.invocation import LOG
 from converters.lineage import combined, digests
 from converters.request import ConversionRequest
-from hub.cli.conversion_directory import JSON, PAGE, ConversionDirectory
+from hub.cli.conversion_directory import ConversionDirectory
 from hub.cli.conversion_source import Source, Staged
-from registry.certificates.plots import accuracy_latency, layer_sensitivity
 from registry.spec.certificate import Certificate
-from registry.tracking import ConversionFailure, ConversionRecord, TrackingMissing, record, tracking
-
-_LOG_BYTES = 256 * 1024  # the end of the log; the whole is in the output
+from registry.tracking import ConversionFailure, TrackingMissing, end_of_log, record, record_of, tracking
 
 
 @dataclass(frozen=True)
@@ -35,21 +31,15 @@ class Run:
 
     def succeeded(self, certificate: Certificate) -> None:
         """Record a verdict, once the certificate has been written; that it says rejected is a success, too."""
-        conversion = ConversionRecord(
+        conversion = record_of(
+            self.directory.path,
+            LOG,
+            certificate,
             conversion_id=self.directory.conversion_id,
             model=self.model,
-            certificate=certificate,
-            signed_certificate=(self.directory.path / JSON).read_bytes(),
             source_uri=self.source_uri,
             budget=self.request.budget,
             seed=self.request.seed,
-            conch_version=installed("conch"),
-            page=(self.directory.path / PAGE).read_text(encoding="utf-8"),
-            plots={
-                "accuracy-latency.svg": accuracy_latency(certificate.curve),
-                "layers.svg": layer_sensitivity(certificate.layers),
-            },
-            logs=self._logs(),
         )
         record(conversion, tracking(Path("data"), self.uri))
 
@@ -66,17 +56,9 @@ class Run:
             message=str(error),
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
-            logs=self._logs(),
+            logs=end_of_log(self.directory.path / LOG),
         )
         record(failure, tracking(Path("data"), self.uri))
-
-    def _logs(self) -> Mapping[str, str]:
-        path = self.directory.path / LOG
-        if not path.exists():
-            return {}
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-            return {LOG: file.read().decode("utf-8", "replace")}
 
 
 def begin(

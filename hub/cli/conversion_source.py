@@ -65,12 +65,15 @@ class Staged:
 def find(named: str, task: str, calibration: Path | None, mlflow_uri: str | None, output: Path) -> Source:
     """The source that `named` means, before anything is written. Raises SourceInvalid.
 
-    It may not lie in `output`, nor `output` in it: an attempt would be the source of the next.
+    It may not lie in `output`, nor `output` in it: an attempt would be the source of the next. Nor may the calibration
+    data lie in `output`, where an attempt takes away what the one before it left.
     """
+    if calibration is not None:
+        _check_calibration(calibration, output)
     path = Path(named)
     if not path.exists():
         if is_reference(named):
-            return Source(named, None, task, _checked(calibration), mlflow_uri)
+            return Source(named, None, task, calibration, mlflow_uri)
         raise SourceInvalid(
             f"There is no file or directory {named!r}.",
             "Name one, or a model in MLflow: models:/name/3, models:/name@alias, runs:/id/path.",
@@ -83,7 +86,7 @@ def find(named: str, task: str, calibration: Path | None, mlflow_uri: str | None
             f"The output {str(output)!r} and the source {named!r} lie in each other.",
             "Name an output directory outside the source.",
         )
-    return Source(named, path, task, _checked(calibration), mlflow_uri)
+    return Source(named, path, task, calibration, mlflow_uri)
 
 
 def stage(source: Source, scratch: Path) -> Staged:
@@ -101,17 +104,32 @@ def stage(source: Source, scratch: Path) -> Staged:
     else:
         _copy_file(source.path, source.task, directory, scratch)
     if source.calibration is not None:
-        shutil.copyfile(source.calibration, directory / f"calibration{source.calibration.suffix.lower()}")
+        _add_calibration(source.calibration, directory)
     return Staged(directory, uri)
 
 
-def _checked(calibration: Path | None) -> Path | None:
-    if calibration is not None and not (calibration.is_file() and calibration.suffix.lower() in _SUFFIXES):
+def _check_calibration(calibration: Path, output: Path) -> None:
+    if not (calibration.is_file() and calibration.suffix.lower() in _SUFFIXES):
         raise SourceInvalid(
             f"The calibration data {str(calibration)!r} is not in a format that is read.",
             f"Name a file that ends in {', '.join(_SUFFIXES)}.",
         )
-    return calibration
+    there = output.resolve()
+    if any(place.is_relative_to(there) for place in (calibration.resolve(), calibration.parent.resolve())):
+        raise SourceInvalid(
+            f"The calibration data {str(calibration)!r} lies in the output {str(output)!r}.",
+            "Name an output directory without it.",
+        )
+
+
+def _add_calibration(calibration: Path, directory: Path) -> None:
+    target = directory / f"calibration{calibration.suffix.lower()}"
+    if target.exists():  # external data of that name, or samples that lie in MLflow
+        raise SourceInvalid(
+            f"The source has a file {target.name!r} of its own, where the calibration data would lie.",
+            "Give the calibration data in another format, or rename that file and save the model again.",
+        )
+    shutil.copyfile(calibration, target)
 
 
 def _fetched(source: Source, directory: Path) -> str:
@@ -148,9 +166,10 @@ def _walk(directory: Path) -> Iterator[Path]:
 def _copy_file(path: Path, task: str, directory: Path, scratch: Path) -> None:
     """A graph is called model.onnx, whatever its name, so that it has the hash that it has in a hub."""
     directory.mkdir()
-    if path.suffix != ".onnx":
-        shutil.copyfile(path, directory / path.name)
-        beside = {_INPUTS: _INPUTS} if path.suffix in _TORCHSCRIPT else {}
+    suffix = path.suffix.lower()
+    if suffix != ".onnx":
+        shutil.copyfile(path, directory / path.with_suffix(suffix).name)
+        beside = {_INPUTS: _INPUTS} if suffix in _TORCHSCRIPT else {}
     else:
         shutil.copyfile(path, directory / _MODEL)
         _copy_external_data(path, directory, scratch / "locate")

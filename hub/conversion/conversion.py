@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -13,13 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from converters.child import Limits, Progress, convert
 from converters.errors import LOG_KEPT, ConversionFailed
 from converters.invocation import LOG
+from converters.removal import discard
 from converters.report import ConversionReport
 from converters.request import ConversionRequest
 from hub.artefacts import repository as artefacts
 from hub.conversion import repository
 from hub.conversion.converted_files import ConvertedFile, made, records
 from hub.conversion.findings import Findings
-from hub.conversion.papers import LOG_BYTES, Papers
+from hub.conversion.papers import Papers
 from hub.conversion.publication import Publication, make_live
 from hub.conversion.sources import Sources
 from hub.jobs import queue
@@ -29,6 +29,7 @@ from registry.database import Database
 from registry.spec.signature import Signature
 from registry.store import ArtefactMissing, ArtefactStore, NotAFile
 from registry.tables import FileRole, Version, VersionState
+from registry.tracking import LOG_BYTES
 from triton_repo.publish import runtime_hash
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Conversion:
         self._allow_pickle = allow_pickle
         self._work_directory = store_settings.work_directory
         self._findings = Findings(store_settings.work_directory)
+        self._lease_seconds = settings.job_lease_seconds
         self._limits = Limits(settings.conversion_seconds, settings.conversion_memory_bytes)
 
     async def run(self, job: Job, report: Report) -> None:
@@ -86,15 +88,25 @@ class Conversion:
                 await queue.finish(session, job.id, job.worker, JobState.SUCCEEDED, "published")
                 await make_live(session, version)
         finally:
-            shutil.rmtree(work)
+            discard(work)
 
-    async def give_up(self, job: Job, message: str) -> None:
-        """Clear up after a job that nobody tries again; a conversion without a verdict becomes a failed run."""
+    async def give_up(self, job: Job, failure: dict[str, str | None]) -> None:
+        """End a job that nobody tries again; a conversion without a verdict becomes a failed run.
+
+        Raises JobLost where the job was taken over: run and findings are then the other worker's and are left alone.
+        """
+        assert job.worker is not None, "a claimed job has a worker"
+        async with self._database.write() as session:
+            await queue.renew(session, job.id, job.worker, self._lease_seconds)
         version = await self._load(job)
-        await self._findings.remove(version)
         if version.certificate is None:  # else it is publishing that failed
             assert job.started_at is not None, "a claimed job has been started"
+            message = str(failure["message"])
             await self._papers.record_failure(version, job.started_at, message, await self._log_of(version), _SEED)
+        async with self._database.write() as session:
+            await queue.finish(session, job.id, job.worker, JobState.FAILED, "failed", failure)
+            await repository.set_state(session, version.id, VersionState.FAILED, failure)
+            await self._findings.remove(version)  # before the commit: nobody else can have the job yet
 
     async def clear(self) -> None:
         """Remove what was found out for versions that no job is to convert."""

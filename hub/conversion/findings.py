@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 from converters.invocation import FINDINGS
+from converters.removal import discard
 from hub.conversion import repository
 from registry.database import Database
 from registry.tables import Version
@@ -24,7 +24,7 @@ class Findings:
 
     async def remove(self, version: Version) -> None:
         """Remove those of a version that nobody converts again."""
-        await asyncio.to_thread(shutil.rmtree, self.of(version), ignore_errors=True)
+        await asyncio.to_thread(discard, self.of(version))
 
     async def remove_orphans(self, database: Database) -> None:
         """Remove those of versions that no job is to convert: a worker that was killed in between left them."""
@@ -33,4 +33,4 @@ class Findings:
             awaited = await repository.awaited(session)
         for path in there:
             if path.name.removesuffix(FINDINGS) not in awaited:
-                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+                await asyncio.to_thread(discard, path)

@@ -15,19 +15,13 @@ from converters.lineage import combined
 from converters.report import ConversionReport
 from hub.conversion.converted_files import ConvertedFile
 from hub.conversion.tracking_process import TrackingProcess
+from registry.certificates.files import JSON, PAGE, write
 from registry.certificates.keys import load_or_create
-from registry.certificates.page import page
-from registry.certificates.plots import accuracy_latency, layer_sensitivity
 from registry.certificates.signing import sign
 from registry.tables import FileRole, Version
-from registry.tracking import ConversionFailure, ConversionRecord, TrackingError
+from registry.tracking import ConversionFailure, ConversionRecord, TrackingError, record_of
 
 log = logging.getLogger(__name__)
-
-JSON = "certificate.json"
-PAGE = "certificate.html"
-LOG_BYTES = 256 * 1024
-"""Of a conversion's log its end is recorded; the whole is in the store."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +42,7 @@ class Papers:
         Raises CannotSign.
         """
         document = sign(report.certificate, self.key)
-        (directory / JSON).write_text(document.json(), encoding="utf-8")
-        (directory / PAGE).write_text(page(document), encoding="utf-8")
+        write(document, directory)
         return [ConvertedFile(FileRole.CERTIFICATE, directory / name) for name in (JSON, PAGE)]
 
     async def record(self, version: Version, report: ConversionReport, directory: Path, seed: int) -> None:
@@ -74,22 +67,15 @@ class Papers:
 
 
 def _record(version: Version, report: ConversionReport, directory: Path, seed: int) -> ConversionRecord:
-    certificate = report.certificate
-    return ConversionRecord(
+    return record_of(
+        directory,
+        LOG,
+        report.certificate,
         conversion_id=str(version.id),
         model=version.model.name,
-        certificate=certificate,
-        signed_certificate=(directory / JSON).read_bytes(),
-        source_uri=version.source_uri or f"sha256:{certificate.lineage.source}",
+        source_uri=version.source_uri or f"sha256:{report.certificate.lineage.source}",
         budget=version.budget,
         seed=seed,
-        conch_version=installed("conch"),
-        page=(directory / PAGE).read_text(encoding="utf-8"),
-        plots={
-            "accuracy-latency.svg": accuracy_latency(certificate.curve),
-            "layers.svg": layer_sensitivity(certificate.layers),
-        },
-        logs={LOG: _tail(directory / LOG)},
         tags=_tags(version),
     )
 
@@ -114,9 +100,3 @@ def _failure(version: Version, started_at: datetime, message: str, output: str, 
 
 def _tags(version: Version) -> dict[str, str]:
     return {"conch.version_number": str(version.number), "conch.serving_name": version.serving_name}
-
-
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_BYTES))
-        return file.read().decode("utf-8", "replace")

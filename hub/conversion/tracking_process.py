@@ -50,11 +50,13 @@ class TrackingProcess:
 
     async def fetch(self, uri: str, target: Path, tenant: str | None) -> Fetched:
         """As `registry.tracking.fetch`, with its errors, and TrackingUnreachable where it takes too long."""
-        return await self._call(self._fetch_seconds, _fetch, uri, self._tracking.uri, target, tenant)
+        remedy = "Try again when it is less busy; the operator can raise CONCH_CONVERSION_SECONDS."
+        return await self._call(self._fetch_seconds, remedy, _fetch, uri, self._tracking.uri, target, tenant)
 
     async def record(self, conversion: ConversionRecord | ConversionFailure) -> str:
         """As `registry.tracking.record`, with its errors, and TrackingUnreachable where it takes too long."""
-        return await self._call(RECORD_SECONDS, record, conversion, self._tracking)
+        remedy = "Look into the server's log: it is stuck, or cannot store the run's artefacts."
+        return await self._call(RECORD_SECONDS, remedy, record, conversion, self._tracking)
 
     async def close(self) -> None:
         """End the process; harmless where there is none."""
@@ -63,8 +65,9 @@ class TrackingProcess:
         if process is not None and connection is not None:
             await asyncio.shield(asyncio.to_thread(_end, process, connection))
 
-    async def _call(self, seconds: float, function: Callable[..., _T], *arguments: object) -> _T:
-        connection = self._connection or self._start()
+    async def _call(self, seconds: float, remedy: str, function: Callable[..., _T], *arguments: object) -> _T:
+        """The answer of `function`; `remedy` is what to do where it takes longer than `seconds`."""
+        connection = await self._connected()
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.to_thread(connection.send, (function, arguments))
@@ -72,10 +75,7 @@ class TrackingProcess:
                 returned, value = connection.recv()
         except TimeoutError as error:
             await self.close()
-            raise TrackingUnreachable(
-                f"MLflow took longer than the {seconds:g} s that it has.",
-                "Try again when it is less busy; the operator can raise CONCH_CONVERSION_SECONDS.",
-            ) from error
+            raise TrackingUnreachable(f"MLflow took longer than the {seconds:g} s that it has.", remedy) from error
         except (EOFError, OSError) as error:
             await self.close()
             raise TrackingFailed(
@@ -88,6 +88,11 @@ class TrackingProcess:
             raise value
         result: _T = value
         return result
+
+    async def _connected(self) -> Connection:
+        if self._process is not None and not self._process.is_alive():  # killed while idle, for its memory say
+            await self.close()
+        return self._connection or self._start()
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # fork would take the event loop and its connections along

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from converters.child import Progress
 from converters.errors import ConversionFailed, SourceInvalid
-from hub.conversion import repository
-from hub.conversion.conversion import Conversion
+from hub.conversion.conversion import Conversion, Report
 from hub.jobs import queue
-from hub.jobs.models import Job, JobState
+from hub.jobs.models import Job
 from hub.jobs.queue import JobLost
 from hub.settings import JobSettings
 from registry.certificates.errors import CertificateError
 from registry.certificates.text import plain
 from registry.database import Database
 from registry.ids import new_id
-from registry.tables import VersionState
 from triton_repo.errors import TritonRepoError
 
 log = logging.getLogger(__name__)
@@ -90,25 +87,25 @@ class Worker:
             async with self._database.write() as session:
                 await queue.report(session, job.id, data)
 
-        if job.attempts > self._settings.job_attempts:
-            await self._fail(job, "The conversion broke its worker every time it was tried.", None)
-            return
         try:
-            await self._conversion.run(job, report)
+            if job.attempts > self._settings.job_attempts:
+                await self._fail(job, "The conversion broke its worker every time it was tried.", None)
+                return
+            await self._try(job, report)
         except JobLost:
             log.warning("job %s was taken over", job.id)
+
+    async def _try(self, job: Job, report: Report) -> None:
+        try:
+            await self._conversion.run(job, report)
         except (SourceInvalid, ConversionFailed, CertificateError, TritonRepoError) as error:
-            log.warning("job %s failed: %s", job.id, error.message)
             await self._fail(job, error.message, error.remedy or None)
 
     async def _fail(self, job: Job, message: str, remedy: str | None) -> None:
         """End a job that nobody tries again. The words may be the child's, and are made fit to be kept."""
+        log.warning("job %s failed: %s", job.id, message)
         failure = {"message": plain(message), "remedy": None if remedy is None else plain(remedy)}
-        await self._conversion.give_up(job, plain(message))
-        with suppress(JobLost):
-            async with self._database.write() as session:
-                await queue.finish(session, job.id, self._id, JobState.FAILED, "failed", failure)
-                await repository.set_state(session, job.version_id, VersionState.FAILED, failure)
+        await self._conversion.give_up(job, failure)
 
     async def _keep(self, job: Job) -> None:
         """Renew the lease at a third of its time; return when it is lost."""

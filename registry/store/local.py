@@ -91,7 +91,8 @@ def _opened(path: Path) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket, or a device that is not there
+        # a link; a socket, or a device that is not there; a file whose mode keeps its owner out
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
             raise NotAFile(path) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -17,10 +17,10 @@ class ArtefactMissing(Exception):
 
 
 class NotAFile(Exception):
-    """What was to be stored is a link, a directory, a pipe or a device."""
+    """What was to be stored is a link, a directory, a pipe or a device, or may not be read."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path.name!r} is not a regular file")
+        super().__init__(f"{path.name!r} is not a regular file that can be read")
         self.path = path
 
 

@@ -5,6 +5,7 @@ Importing this is quick; mlflow itself is imported with the first call. All call
 
 from registry.tracking.artefacts import Limits
 from registry.tracking.conversion import ConversionFailure, ConversionRecord
+from registry.tracking.directory import LOG_BYTES, end_of_log, record_of
 from registry.tracking.errors import (
     SourceRefused,
     SourceUnknown,
@@ -20,6 +21,7 @@ from registry.tracking.store import Tracking, tracking
 
 __all__ = [
     "EXPERIMENT",
+    "LOG_BYTES",
     "ConversionFailure",
     "ConversionRecord",
     "Fetched",
@@ -31,8 +33,10 @@ __all__ = [
     "TrackingFailed",
     "TrackingMissing",
     "TrackingUnreachable",
+    "end_of_log",
     "fetch",
     "is_reference",
     "record",
+    "record_of",
     "tracking",
 ]

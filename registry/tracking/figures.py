@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,9 @@ CONVERSION_ID = "conch.conversion_id"
 
 VERDICT = "conch.verdict"
 """The tag that says certified, rejected, or failed where there was no verdict."""
+
+CERTIFICATE = "conch.certificate"
+"""The tag with the SHA-256 of certificate.json, which no run of a failure has."""
 
 _LONGEST_TAG = 5000  # MLflow 2 allows 5000 characters in a tag, MLflow 3 allows 8000
 _LONGEST_PARAMETER = 500  # MLflow before 2.8
@@ -58,7 +62,7 @@ def entry_of(record: ConversionRecord) -> Entry:
             "engine": certificate.engine.value,
         },
         figures=tuple(_figures(certificate)),
-        tags={**_tags(record), **_certificate_tags(certificate)},
+        tags={**_tags(record), **_certificate_tags(record)},
         artefacts=_artefacts(record),
     )
 
@@ -93,10 +97,12 @@ def _tags(conversion: ConversionRecord | ConversionFailure) -> dict[str, str]:
     return {name: _cut(value) for name, value in tags.items()}
 
 
-def _certificate_tags(certificate: Certificate) -> dict[str, str]:
+def _certificate_tags(record: ConversionRecord) -> dict[str, str]:
+    certificate = record.certificate
     lineage = {f"conch.lineage.{name}": value for name, value in certificate.lineage if value is not None}
     return {
         **lineage,
+        CERTIFICATE: hashlib.sha256(record.signed_certificate).hexdigest(),
         VERDICT: certificate.verdict,
         "conch.hardware_class": certificate.hardware.hardware_class,
         "conch.engine_version": certificate.engine_version,

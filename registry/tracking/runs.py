@@ -11,7 +11,7 @@ from typing import Any
 
 from registry.tracking.conversion import ConversionFailure, ConversionRecord
 from registry.tracking.errors import TrackingFailed
-from registry.tracking.figures import CONVERSION_ID, VERDICT, Entry, entry_of, entry_of_failure
+from registry.tracking.figures import CERTIFICATE, CONVERSION_ID, VERDICT, Entry, entry_of, entry_of_failure
 from registry.tracking.library import is_server, tracking_client
 from registry.tracking.store import Tracking
 
@@ -28,8 +28,9 @@ def record(conversion: ConversionRecord | ConversionFailure, tracking: Tracking)
     """Write the conversion's run into the experiment `conch`, and give its id.
 
     A conversion whose run is complete is left as it is; a run that a killed process left behind is completed, and one
-    that had failed gets the verdict of a later attempt. Where writing fails, the run ends as FAILED. Only one process
-    at a time may record the same conversion. It blocks. Raises `TrackingError`: TrackingUnreachable, TrackingFailed,
+    that had failed gets the verdict of a later attempt. A run with another certificate than the conversion's is
+    replaced. Where writing fails, the run ends as FAILED. Only one process at a time may record the same conversion.
+    It blocks. Raises `TrackingError`: TrackingUnreachable, TrackingFailed,
     TrackingMissing.
     """
     if not _IDENTIFIER.fullmatch(conversion.conversion_id):
@@ -38,7 +39,7 @@ def record(conversion: ConversionRecord | ConversionFailure, tracking: Tracking)
     with tracking_client(tracking.uri) as client:
         experiment = _experiment(client, tracking)
         run = _earlier(client, experiment, conversion.conversion_id)
-        if run is not None and run.data.tags.get(_RECORDED) == entry.tags[VERDICT]:
+        if run is not None and _is_whole(run, entry):
             return str(run.info.run_id)
         run_id = _continued(client, run, entry) or _begun(client, experiment, entry)
         _write(client, run_id, entry)
@@ -75,12 +76,21 @@ def _earlier(client: Any, experiment: str, conversion_id: str) -> Any:
     return runs[0] if runs else None
 
 
+def _is_whole(run: Any, entry: Entry) -> bool:
+    tags: Mapping[str, str] = run.data.tags
+    return tags.get(_RECORDED) == entry.tags[VERDICT] and tags.get(CERTIFICATE) == entry.tags.get(CERTIFICATE)
+
+
 def _continued(client: Any, run: Any, entry: Entry) -> str | None:
-    """The id of the earlier run, where it can be completed; parameters cannot be changed, so else it is deleted."""
+    """The id of the earlier run, where it can be completed; else it is deleted.
+
+    Parameters cannot be changed, and points of metrics not be taken back: one run cannot show two certificates.
+    """
     if run is None:
         return None
     run_id = str(run.info.run_id)
-    if all(entry.parameters.get(name, value) == value for name, value in run.data.params.items()):
+    same_certificate = run.data.tags.get(CERTIFICATE) in (None, entry.tags.get(CERTIFICATE))
+    if same_certificate and all(entry.parameters.get(name, value) == value for name, value in run.data.params.items()):
         return run_id
     client.delete_run(run_id)
     return None

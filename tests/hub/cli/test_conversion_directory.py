@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from hub.cli.conversion_directory import MARKER, OutputUnusable, opened
 from registry.certificates.document import Document
 from tests.registry.certificates.given import CERTIFICATE
+from tests.unprivileged import unprivileged
 
 _DOCUMENT = Document(CERTIFICATE.model_dump(mode="json"), None)
 
@@ -62,6 +67,71 @@ def test_a_marker_that_a_kill_left_empty_gets_an_id(tmp_path: Path) -> None:
     (tmp_path / MARKER).touch()
     with opened(tmp_path) as directory:
         assert (tmp_path / MARKER).read_text() == f"{directory.conversion_id}\n"
+
+
+def _before_opening(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Let something happen after the directory has been listed, and before its marker is opened."""
+    real = os.open
+
+    def opening(path: Any, *arguments: Any, **named: Any) -> int:
+        if Path(path).name == MARKER:
+            monkeypatch.setattr(os, "open", real)
+            happens()
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", opening)
+
+
+def _finish(path: Path) -> None:
+    """Do a whole conversion in `path`."""
+    with opened(path) as directory:
+        directory.clear()
+        (path / "made" / "model").mkdir(parents=True)
+        directory.remove_staging()
+        directory.lay_out(_DOCUMENT)
+        directory.finish()
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["an unfinished directory", "an empty directory"])
+def test_a_result_that_is_finished_just_before_the_marker_is_opened_is_kept(
+    begun: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if begun:
+        with opened(tmp_path):
+            pass
+    _before_opening(monkeypatch, lambda: _finish(tmp_path))
+    with pytest.raises(OutputUnusable, match="is not empty"), opened(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["certificate.html", "certificate.json", "model"]
+
+
+def test_a_marker_without_an_id_beside_something_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "certificate.json").write_text("x")
+    (tmp_path / MARKER).touch()
+    with pytest.raises(OutputUnusable, match="is not empty"), opened(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["certificate.json"]
+
+
+def test_a_marker_that_is_just_made_is_anothers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _before_opening(monkeypatch, (tmp_path / MARKER).touch)
+    with pytest.raises(OutputUnusable, match="Another conversion"), opened(tmp_path):
+        pass
+
+
+def test_what_a_child_has_shut_is_taken_away() -> None:
+    def work(directory: Path) -> None:
+        for name in ("made", "cache"):
+            (directory / "out" / name / "shut" / "inner").mkdir(parents=True)
+        (directory / "out" / MARKER).write_text(f"{uuid4()}\n")
+        for name in ("made", "cache"):
+            (directory / "out" / name / "shut").chmod(0)
+        with opened(directory / "out") as conversion:
+            conversion.clear()
+            conversion.finish()
+        assert [path.name for path in (directory / "out").iterdir()] == ["staging"]
+
+    unprivileged(work)
 
 
 def test_two_conversions_do_not_share_a_directory(tmp_path: Path) -> None:

@@ -129,6 +129,23 @@ def test_samples_of_the_command_line_replace_those_of_the_source(tmp_path: Path)
     }
 
 
+def test_samples_of_the_command_line_never_replace_external_data(tmp_path: Path) -> None:
+    model = _graph(tmp_path / "model" / "net.onnx", "calibration.jsonl")
+    samples = _write(tmp_path, "mine.jsonl") / "mine.jsonl"
+    with pytest.raises(SourceInvalid, match=r"has a file 'calibration\.jsonl' of its own"):
+        _staged(model, tmp_path, calibration=samples)
+
+
+@pytest.mark.parametrize("place", ["out/rows.jsonl", "out/deeper/rows.jsonl", "linked/rows.jsonl", "out/link.jsonl"])
+def test_samples_in_the_output_are_refused_before_they_would_be_taken_away(place: str, tmp_path: Path) -> None:
+    source = _write(tmp_path / "model", "model.onnx")
+    _write(tmp_path, "elsewhere.jsonl", "out/rows.jsonl", "out/deeper/rows.jsonl")
+    (tmp_path / "linked").symlink_to("out")
+    (tmp_path / "out" / "link.jsonl").symlink_to("../elsewhere.jsonl")
+    with pytest.raises(SourceInvalid, match="lies in the output"):
+        find(str(source), "tensor", tmp_path / place, None, tmp_path / "out")
+
+
 def test_samples_in_an_unknown_format_are_refused(tmp_path: Path) -> None:
     source = _write(tmp_path / "model", "model.onnx", "rows.csv")
     with pytest.raises(SourceInvalid, match="not in a format that is read"):
@@ -139,6 +156,13 @@ def test_an_onnx_file_brings_the_external_data_that_it_names(tmp_path: Path) -> 
     model = _graph(tmp_path / "model" / "net[v2].onnx", "weights/a.bin", "b.bin")
     _write(model.parent, "net[v2].onnx.data", "other.onnx", "tokenizer.json")
     assert set(_staged(model, tmp_path)) == {"model.onnx", "weights/a.bin", "b.bin"}
+
+
+def test_a_suffix_in_capitals_says_the_same(tmp_path: Path) -> None:
+    assert set(_staged(_graph(tmp_path / "model" / "N2.ONNX", "w.bin"), tmp_path)) == {"model.onnx", "w.bin"}
+    (tmp_path / "scratch").rename(tmp_path / "first")
+    program = _write(tmp_path / "program", "Net.PT", "inputs.json") / "Net.PT"
+    assert set(_staged(program, tmp_path)) == {"Net.pt", "inputs.json"}
 
 
 @pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "a\\..\\secret"])

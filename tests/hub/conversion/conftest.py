@@ -107,6 +107,8 @@ def runs(mlflow: Tracking, version_id: UUID | str) -> list[Any]:
     """The runs of a version's conversion."""
     with tracking_client(mlflow.uri) as client:
         experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:  # nothing has been recorded yet
+            return []
         found: list[Any] = client.search_runs(
             [experiment.experiment_id], filter_string=f"tags.`conch.conversion_id` = '{version_id}'"
         )

@@ -33,6 +33,19 @@ def _register(mlflow: Tracking, name: str, directory: Path) -> str:
     return f"models:/{name}@best"
 
 
+def _register_from_run(mlflow: Tracking, name: str, directory: Path, tenant: str) -> None:
+    """The same out of a run that has the tag of a tenant, as MLflow lets it be registered."""
+    write_tiny(directory)
+    (directory / "MLmodel").write_text(_MLMODEL, encoding="utf-8")
+    with tracking_client(mlflow.uri) as client:
+        experiment = client.create_experiment(name, artifact_location=(directory.parent / "runs").as_uri())
+        run = client.create_run(experiment, tags={TENANT: tenant})
+        client.log_artifacts(run.info.run_id, str(directory), "model")
+        client.create_registered_model(name)
+        client.create_model_version(name, f"{run.info.artifact_uri}/model", run_id=run.info.run_id)
+        client.set_registered_model_alias(name, "best", "1")
+
+
 def test_a_model_in_the_embedded_mlflow_is_converted_and_served(stack: Stack, tmp_path: Path) -> None:
     uri = _register(tracking(stack.data), "modèle", tmp_path / "model")
     with stack.client(stack.demo_key) as client, Conch(stack.url, stack.demo_key) as conch:
@@ -56,11 +69,10 @@ async def test_an_mlflow_that_others_use_gives_a_tenant_only_what_has_its_tag(
     hand_in: HandIn,
     tmp_path: Path,
 ) -> None:
-    uri = _register(mlflow, "ours", tmp_path / "model")
     sources = Sources(database, store, tracking_process, shared=False, allow_pickle=False)
+    uri = "models:/ours@best"
     owner, stranger = await hand_in(uri), await hand_in(uri)
-    with tracking_client(mlflow.uri) as client:
-        client.set_registered_model_tag("ours", TENANT, str(owner.tenant_id))
+    _register_from_run(mlflow, "ours", tmp_path / "model", str(owner.tenant_id))
 
     with pytest.raises(SourceInvalid) as refused:
         await sources.place(await load(database, stranger.version_id), tmp_path / "theirs")

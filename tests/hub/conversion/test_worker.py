@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
+import shutil
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -32,11 +35,13 @@ from registry.ids import new_id
 from registry.spec.certificate import Certificate
 from registry.store import LocalStore
 from registry.tables import VersionState
-from registry.tracking import Tracking, TrackingUnreachable
+from registry.tracking import SourceUnknown, Tracking, TrackingUnreachable
 from registry.tracking.library import tracking_client
 from tests.hub.conversion.conftest import HandIn, load, runs
 from tests.registry.certificates.given import CERTIFICATE
+from tests.registry.tracking.records import conversion as conversion_record
 
+_START_SECONDS = 60  # a process imports mlflow in 3 s where nothing else runs
 _SIGNATURE = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [4]}], "outputs": []}
 
 
@@ -213,29 +218,102 @@ async def test_findings_of_nobodys_conversion_are_removed_at_the_start(
     assert list(work.iterdir()) == [kept]
 
 
+async def test_a_worker_that_lost_its_job_leaves_run_and_findings_to_the_other(
+    worker: Worker,
+    database: Database,
+    mlflow: Tracking,
+    work: Path,
+    hand_in: HandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = await hand_in()
+    other = new_id()
+
+    async def convert(request: ConversionRequest, output: Path, limits: Any, report: Any, cache: Path) -> Any:
+        """While it runs, the lease ends and another worker claims the job; and then it breaks."""
+        cache.mkdir()
+        output.mkdir()
+        async with database.write() as session:
+            job = await session.get_one(Job, given.job_id)
+            job.worker = other
+        raise ConversionFailed("It broke.", "Mend it.")
+
+    monkeypatch.setattr(conversion, "convert", convert)
+    await worker._work(await _claimed(worker))
+    assert [path.name for path in work.iterdir()] == [f"{given.serving_name}.cache"]
+    assert runs(mlflow, given.version_id) == []
+    async with database.write() as session:
+        job = await session.get_one(Job, given.job_id)
+        assert (job.state, job.worker) == (JobState.RUNNING, other)
+        await queue.finish(session, job.id, other, JobState.FAILED, "failed")
+    assert (await load(database, given.version_id)).state is VersionState.CONVERTING
+
+
+async def _claimed(worker: Worker) -> Job:
+    job = await worker._claim()
+    assert job is not None
+    return job
+
+
+async def test_what_a_child_shut_neither_ends_the_worker_nor_stays(
+    worker: Worker, database: Database, work: Path, hand_in: HandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def convert(request: ConversionRequest, output: Path, limits: Any, report: Any, cache: Path) -> Any:
+        for directory in (output / "made", cache):
+            (directory / "shut").mkdir(parents=True)
+            (directory / "shut" / "file").touch()
+            (directory / "shut").chmod(0)
+        raise ConversionFailed("It broke.", "Mend it.")
+
+    def refused_once(path: Path) -> None:
+        """As the system refuses who is not root."""
+        if (path / "shut").exists() or (path / "output").exists():
+            monkeypatch.setattr(shutil, "rmtree", real)
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        real(path)
+
+    real = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", refused_once)
+    monkeypatch.setattr(conversion, "convert", convert)
+    given = await hand_in()
+    [job] = await _until_ended(worker, database, given.job_id)
+    assert job.failure == {"message": "It broke.", "remedy": "Mend it."}
+    assert list(work.iterdir()) == []
+
+
 @pytest.fixture
-def silent_server() -> Iterator[str]:
-    """The address of a server that takes every connection and never answers."""
+def silent() -> Iterator[socket.socket]:
+    """A server that takes every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield server
+
+
+def _address(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+async def _asked(server: socket.socket) -> socket.socket:
+    """The connection of whoever asks first; while it is open, they wait for an answer."""
+    server.setblocking(False)
+    connection, _ = await asyncio.get_running_loop().sock_accept(server)
+    return connection
 
 
 async def test_a_worker_that_is_stopped_amid_a_fetch_leaves_nothing_that_goes_on(
-    silent_server: str, database: Database, store: LocalStore, work: Path, hand_in: HandIn, tmp_path: Path
+    silent: socket.socket, database: Database, store: LocalStore, work: Path, hand_in: HandIn, tmp_path: Path
 ) -> None:
-    process = TrackingProcess(Tracking(silent_server, tmp_path), fetch_seconds=120)
+    process = TrackingProcess(Tracking(_address(silent), tmp_path), fetch_seconds=120)
     worker = _worker(database, store, process, work, tmp_path)
     given = await hand_in("models:/stuck/1")
     running = asyncio.create_task(worker.run())
-    while process._process is None:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(_START_SECONDS):
+        connection = await _asked(silent)
     child = process._process
-    await asyncio.sleep(0.5)
-    begun = time.monotonic()
-    running.cancel()
-    await asyncio.wait([running])
-    assert time.monotonic() - begun < 10
-    assert child.exitcode is not None
+    assert child is not None
+    with connection:
+        running.cancel()
+        await asyncio.wait([running])
+    assert child.exitcode in (128 + signal.SIGTERM, -signal.SIGKILL), "it was ended, and did not come to its end"
     assert list(work.iterdir()) == []
     async with database.write() as session:
         job = await session.get_one(Job, given.job_id)
@@ -246,9 +324,35 @@ async def test_a_worker_that_is_stopped_amid_a_fetch_leaves_nothing_that_goes_on
         await queue.finish(session, again.id, again.worker, JobState.FAILED, "failed")
 
 
-async def test_a_fetch_has_an_end(silent_server: str, tmp_path: Path) -> None:
-    process = TrackingProcess(Tracking(silent_server, tmp_path), fetch_seconds=1)
-    with pytest.raises(TrackingUnreachable, match="longer than the 1 s"):
+async def test_a_process_that_died_while_idle_is_replaced(
+    tracking_process: TrackingProcess, mlflow: Tracking, tmp_path: Path
+) -> None:
+    """The kernel's OOM killer looks for what is large and does nothing."""
+    with pytest.raises(SourceUnknown):
+        await tracking_process.fetch("models:/nobody/1", tmp_path / "source", None)
+    first = tracking_process._process
+    assert first is not None
+    first.kill()
+    first.join()
+    with pytest.raises(SourceUnknown):
+        await tracking_process.fetch("models:/nobody/1", tmp_path / "source", None)
+
+
+async def test_a_run_that_takes_too_long_names_no_setting_of_fetches(
+    silent: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("hub.conversion.tracking_process.RECORD_SECONDS", 1.0)
+    process = TrackingProcess(Tracking(_address(silent), tmp_path), fetch_seconds=120)
+    with pytest.raises(TrackingUnreachable, match="longer than the 1 s") as caught:
+        await process.record(conversion_record("stuck"))
+    assert "CONCH_CONVERSION_SECONDS" not in caught.value.remedy
+    assert process._process is None
+
+
+async def test_a_fetch_has_an_end(silent: socket.socket, tmp_path: Path) -> None:
+    process = TrackingProcess(Tracking(_address(silent), tmp_path), fetch_seconds=1)
+    with pytest.raises(TrackingUnreachable, match="longer than the 1 s") as caught:
         await process.fetch("models:/stuck/1", tmp_path / "source", None)
+    assert "CONCH_CONVERSION_SECONDS" in caught.value.remedy
     assert process._process is None
     assert not (tmp_path / "source").exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from registry.store import ArtefactMissing, LocalStore, NotAFile, StoredArtefact
+from tests.unprivileged import unprivileged
 
 
 async def _stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -118,3 +119,12 @@ async def test_what_is_no_regular_file_is_neither_read_nor_waited_for(
     with pytest.raises(NotAFile, match="'made' is not a regular file"):
         await store.put_file(path)
     assert _files(tmp_path / "store") == []
+
+
+def test_a_file_that_may_not_be_read_is_refused_like_those() -> None:
+    def work(directory: Path) -> None:
+        (directory / "made").touch(mode=0)
+        with pytest.raises(NotAFile, match="'made' is not a regular file that can be read"):
+            asyncio.run(LocalStore(directory / "store").put_file(directory / "made"))
+
+    unprivileged(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -94,6 +95,21 @@ def test_recording_again_changes_nothing(store: Tracking, runs: Runs) -> None:
     assert record(conversion("twice", page="another"), store) == first
     [after] = runs("twice")
     assert after.to_dictionary() == before.to_dictionary()
+
+
+def test_a_conversion_that_was_repeated_shows_the_certificate_that_its_version_has(
+    store: Tracking, runs: Runs, tmp_path: Path
+) -> None:
+    """A kill between the run and the version: the conversion is made again, with the same verdict."""
+    first = record(conversion("repeated"), store)
+    later = certificate(curve=certificate().curve[:1], created_at=ENDED_AT + timedelta(hours=1))
+    again = conversion("repeated", certificate=later, signed_certificate=b'{"signature": "t"}')
+    assert record(again, store) != first
+    [run] = runs("repeated")
+    assert artefact(store, run.info.run_id, "certificate.json", tmp_path) == b'{"signature": "t"}'
+    assert run.data.tags["conch.certificate"] == hashlib.sha256(b'{"signature": "t"}').hexdigest()
+    with tracking_client(store.uri) as client:
+        assert len(client.get_metric_history(run.info.run_id, "curve/loss")) == 1
 
 
 def test_a_run_that_a_killed_process_left_is_completed(store: Tracking, runs: Runs) -> None:
