@@ -134,6 +134,9 @@ def _died(returncode: int | None, call: Invocation) -> Outcome:
         error = out_of_time(call.command, call.limits.seconds)
     elif returncode == -signal.SIGKILL:
         error = out_of_memory(call.command, call.limits.memory_bytes)
+    elif returncode in (-signal.SIGTERM, -signal.SIGINT):
+        how = signal.Signals(-returncode).name
+        error = ConversionFailed(f"The child process was ended from outside ({how}).", "Start the conversion again.")
     else:
         size = f"{call.limits.memory_bytes / 1024**3:.1f} GB of memory"
         how = signal.Signals(-returncode).name if returncode and returncode < 0 else f"exit code {returncode}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from converters.errors import ConversionFailed, SourceInvalid
 from converters.invocation import LOG
@@ -15,7 +16,15 @@ from converters.request import ConversionRequest
 from hub.cli.conversion_directory import ConversionDirectory
 from hub.cli.conversion_source import Source, Staged
 from registry.spec.certificate import Certificate
-from registry.tracking import ConversionFailure, TrackingMissing, end_of_log, record, record_of, tracking
+from registry.tracking import (
+    ConversionFailure,
+    TrackingFailed,
+    TrackingMissing,
+    end_of_log,
+    record,
+    record_of,
+    tracking,
+)
 
 
 @dataclass(frozen=True)
@@ -71,10 +80,15 @@ def begin(
     return Run(uri, directory, source.name, source_uri, request, datetime.now(UTC))
 
 
-def check_installed(uri: str | None) -> None:
-    """Raise TrackingMissing where a run is asked for and could not be recorded after hours of conversion."""
+def check(uri: str | None) -> None:
+    """Raise TrackingError where a run is asked for and could not be recorded after hours of conversion."""
     if uri is not None and find_spec("mlflow") is None:
         raise TrackingMissing(
             "The package mlflow is not installed, and --mlflow or MLFLOW_TRACKING_URI asks for a run in it.",
             'Install it: pip install "conch[mlflow]"; or unset the variable.',
+        )
+    if uri is not None and urlsplit(uri).scheme in ("", "file"):
+        raise TrackingFailed(
+            "MLflow does not write runs into a directory any more.",
+            "Name a file as its database: sqlite:////path/to/mlflow.db.",
         )

@@ -32,6 +32,7 @@ from registry.certificates.errors import CertificateError
 from registry.certificates.keys import load_or_create
 from registry.certificates.signing import sign
 from registry.certificates.terminal import show
+from registry.spec.tasks import TASKS
 from registry.tracking import TrackingError
 
 _INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
@@ -53,12 +54,21 @@ class Options:
 
 
 def request(asked: Mapping[str, Any]) -> ConversionRequest:
-    """The request of these options. Raises typer.BadParameter for one that is out of range."""
+    """The request of these options. Raises typer.BadParameter for one that is out of range, or that the task lacks."""
     try:
-        return ConversionRequest(source=Path("source"), **asked)
+        made = ConversionRequest(source=Path("source"), **asked)
     except ValidationError as error:
         first = error.errors()[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if made.task not in TASKS:
+        raise typer.BadParameter(f"there is no task {made.task!r}; the tasks are {', '.join(sorted(TASKS))}")
+    criteria = {criterion.name: criterion for criterion in TASKS[made.task].criteria}
+    for name, bound in made.budget.items():
+        if name not in criteria:
+            raise typer.BadParameter(f"{made.task} is not judged by {name!r}; its criteria are {', '.join(criteria)}")
+        if not criteria[name].can_be(bound):
+            raise typer.BadParameter(f"{name} is at most 1: nothing keeps a minimum of {bound:g}")
+    return made
 
 
 def budget(entries: Sequence[str]) -> dict[str, float]:
@@ -109,7 +119,7 @@ def run(options: Options, *, as_json: bool) -> int:
 
 def _converted(options: Options) -> tuple[ConversionReport, Document]:
     """Everything that can be refused is looked at before anything of an earlier attempt is taken away."""
-    conversion_run.check_installed(options.mlflow_uri)
+    conversion_run.check(options.mlflow_uri)
     source = conversion_source.find(
         options.source, options.request.task, options.calibration, options.mlflow_uri, options.output
     )

@@ -20,7 +20,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hub.cli.conversion_directory import MARKER
-from hub.cli.conversion_run import check_installed
+from hub.cli.conversion_run import check
 from hub.cli.convert import budget
 from hub.embedded.ports import free_ports
 from registry.spec.certificate import Certificate
@@ -150,7 +150,10 @@ def test_without_samples_the_model_is_published_in_float(model: Path, tmp_path: 
     ("options", "said"),
     [
         (("--budget", "cosine"), "CRITERION=NUMBER"),
-        (("--budget", "loudness=1"), "loudness"),
+        (("--budget", "loudness=1"), "its criteria are cosine, relative_error, max_error"),
+        (("--budget", "cosine=1.5"), "cosine is at most 1"),
+        (("--task", "tensors"), "the tasks are chat, classification"),
+        (("--mlflow", "file:/mlruns"), "sqlite:"),
         (("--budget", "cosine=nan"), "budget.cosine: Input should be a finite number"),
         (("--budget", "cosine=-inf"), "budget.cosine"),
         (("--time-limit", "nan"), "--time-limit"),
@@ -326,14 +329,15 @@ def test_a_conversion_is_a_run_where_it_is_asked_for(
 
 
 def test_a_conversion_that_fails_is_a_failed_run(model: Path, samples: Path, store: Tracking, tmp_path: Path) -> None:
-    options = ("--mlflow", store.uri, "--calibration", str(samples))
-    done = _convert(model, tmp_path / "out", *options, "--budget", "loudness=1")
+    (tmp_path / "texts.txt").write_text("a text\n" * 300)
+    options = ("--mlflow", store.uri, "--calibration")
+    done = _convert(model, tmp_path / "out", *options, str(tmp_path / "texts.txt"))
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     [run] = _runs(store)
     assert (run.info.status, run.data.tags["conch.verdict"]) == ("FAILED", "failed")
-    assert "loudness" in run.data.tags["mlflow.note.content"]
-    done = _convert(model, tmp_path / "out", *options)
+    assert "calibration.txt" in run.data.tags["mlflow.note.content"]
+    done = _convert(model, tmp_path / "out", *options, str(samples))
     assert done.returncode == 0, done.stderr
     [run] = _runs(store)
     assert (run.info.status, run.data.tags["conch.verdict"]) == ("FINISHED", "certified")
@@ -350,8 +354,8 @@ def test_an_mlflow_that_is_away_costs_the_run_only(model: Path, tmp_path: Path) 
 def test_a_run_that_could_not_be_recorded_is_told_before_the_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(TrackingMissing, match="mlflow is not installed"):
-        check_installed("http://127.0.0.1:5000")
-    check_installed(None)
+        check("http://127.0.0.1:5000")
+    check(None)
 
 
 def test_a_budget_is_read_by_name() -> None:
