@@ -180,13 +180,7 @@ class _Certification:
     def _examine(self, recipe: Recipe, confidence: float) -> _Examined:
         judgement = self._bench.judge(recipe, Split.HELD_OUT, confidence)
         candidate = self._workshop.make(recipe)
-        operators = audit.audit(
-            candidate.directory,
-            candidate.parts,
-            recipe.engine,
-            exact_x86=candidate.exact_x86,
-            scratch=self._job.scratch("audit"),
-        )
+        operators = self._workshop.operators(recipe)
         size = Size(float_bytes=self._bench.size(FLOAT), quantized_bytes=candidate.size)
         latency = [] if recipe == FLOAT else self._bench.latency(recipe)
         fused = audit.runs_quantized(operators, recipe.products)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,6 @@ from benchmarks.int8.samples import MODELS
 from converters.samples.resample import resample
 from converters.samples.spoken import sentences
 from converters.tasks import speech
-from registry.spec import runtime
-from registry.spec.runtime import TensorRuntime
 from registry.spec.session import Session, open_graph
 from registry.spec.speech import QUIET, Speaker
 from registry.spec.transcriber import Transcriber
@@ -75,9 +74,8 @@ def _original(subject: speech.SpeechSubject, place: Path) -> dict[str, Session]:
 
 
 def _served(subject: speech.SpeechSubject, directory: Path) -> dict[str, Session]:
-    settings = runtime.read(directory / "runtime.json")
-    assert isinstance(settings, TensorRuntime)
-    return {part: open_graph(directory, part, 1, exact_x86=settings.exact_x86) for part in subject.graphs}
+    exact = json.loads((directory / "runtime.json").read_text())["exact_x86"]
+    return {part: open_graph(directory, part, 1, exact_x86=exact) for part in subject.graphs}
 
 
 def _in_16_bits(audio: NDArray[np.float32]) -> NDArray[np.float32]:

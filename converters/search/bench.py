@@ -16,7 +16,7 @@ from converters.errors import ConversionFailed
 from converters.search.journal import Journal
 from converters.search.recipe import Recipe
 from converters.search.workshop import Workshop
-from converters.steps import accuracy, latency
+from converters.steps import accuracy, audit, latency
 from converters.steps.accuracy import Bounds
 from converters.steps.bootstrap import CONFIDENCE
 from converters.steps.run import EngineRefused
@@ -119,6 +119,14 @@ class Bench:
     def check(self, recipe: Recipe) -> None:
         """Raise EngineRefused where its engine does not take the candidate. The journal does not keep that."""
         self._outputs(self._workshop.make(recipe).open(self._threads), self._selection()[:1])
+
+    def runs_in_integers(self, recipe: Recipe) -> bool:
+        """Whether its engine runs nearly all of the candidate's products in integers. Raises EngineRefused."""
+        return self._journal.once(
+            f"integers {recipe.key}",
+            bool,
+            lambda: audit.runs_quantized(self._workshop.operators(recipe), recipe.products),
+        )
 
     def _selection(self) -> list[Sample]:
         if not self._samples:

@@ -127,13 +127,16 @@ class Search:
         return f"it is one of {chosen.floating} layers, chosen by their harm, whose return to float keeps the budget"
 
     def _search(self) -> None:
-        cheap = uniform(self.parts)
-        engine = self._fastest_engine(*cheap[0])
+        named = uniform(self.parts)
+        if self.deadline is not None:  # something in INT8 to fall back on, before rounding takes its minutes
+            engine = self._fastest_engine(*named[0])
+            if engine is None:
+                return
+            self._most_accurate([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in named[:1]])
+        named = [*local(self.parts, self._begin), *named]
+        engine = self._fastest_engine(*named[0])  # again: which products are smoothed changes what an engine fuses
         if engine is None:
             return
-        if self.deadline is not None:  # something in INT8 to fall back on, before rounding takes its minutes
-            self._most_accurate([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in cheap[:1]])
-        named = [*local(self.parts, self._begin), *cheap]
         recipes = self._by_loss([Recipe(name, Arithmetic.INT8, engine, schemes) for name, schemes in named])
         likely = [recipe for recipe in recipes if self.bench.loss(recipe) <= _ALIKE * self.bench.loss(recipes[0])]
         start = self._most_accurate(likely[:_JUDGED_STRATEGIES])
@@ -168,6 +171,7 @@ class Search:
     def _fastest_engine(self, name: str, schemes: Mapping[str, Strategy]) -> Engine | None:
         """The engine that runs a fully quantized model in the least time; None where no engine takes it."""
         times: dict[Engine, float] = {}
+        floating: set[Engine] = set()  # they take the graph, and run much of it in float
         refusals = []
         for engine in self.engines:
             recipe = Recipe(name, Arithmetic.INT8, engine, schemes)
@@ -175,6 +179,8 @@ class Search:
             try:
                 self.bench.check(recipe)
                 times[engine] = speed(self.bench.latency(recipe, quick=True))
+                if not self.bench.runs_in_integers(recipe):
+                    floating.add(engine)
             except EngineRefused as error:
                 refusals.append(self._refuse(recipe, error))
             else:
@@ -182,6 +188,7 @@ class Search:
         if not times:
             self.refusal = "; ".join(refusals)
             return None
+        times = {engine: found for engine, found in times.items() if engine not in floating} or times
         quickest = min(times, key=lambda engine: times[engine])
         preferred = Engine.ONNXRUNTIME
         if preferred in times and times[quickest] > _CLEARLY_FASTER * times[preferred]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import onnx
 
 from converters.search.recipe import Recipe
-from converters.steps import canonical, dynamic, lint, lower_x86, onnxruntime_products
+from converters.steps import audit, canonical, dynamic, lint, lower_x86, onnxruntime_products
 from converters.steps.canonical import Weights
 from converters.steps.run import Refusing, refusals
 from converters.subject import Model
-from registry.spec.certificate import Arithmetic, Engine
+from registry.spec.certificate import Arithmetic, Engine, Operators
 from registry.spec.hardware import saturates
 from registry.spec.session import Session, open_graph, openvino_name
 
@@ -96,6 +96,17 @@ class Workshop:
         self._recent.append(newest.directory)
         while len(self._recent) > _KEPT:
             shutil.rmtree(self._recent.pop(0))
+
+    def operators(self, recipe: Recipe) -> Operators:
+        """What the engine of `recipe` runs in integers and what in float. Raises EngineRefused."""
+        candidate = self.make(recipe)
+        return audit.audit(
+            candidate.directory,
+            candidate.parts,
+            recipe.engine,
+            exact_x86=candidate.exact_x86,
+            scratch=self._scratch,
+        )
 
     def canonical(self, recipe: Recipe, part: str) -> onnx.ModelProto:
         """The canonical file of one part, checked. Raises CanonicalInvalid for a graph that breaks the rules."""

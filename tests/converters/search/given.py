@@ -61,7 +61,7 @@ class KnownBench:
     """Says of a recipe that each of its layers in INT8 uses up the share of the budget that `costs` has for it.
 
     `harms` are what layers cost alone, where that is another share; `refuses` decides what an engine does not take.
-    `after` is called whenever a recipe was judged.
+    `after` is called whenever a recipe was judged; the engines in `floating` run INT8 in float.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class KnownBench:
         self._refuses = refuses
         self.after: Callable[[], None] = lambda: None
         self.judged: list[Recipe] = []
+        self.floating: set[Engine] = set()
 
     def used(self, recipe: Recipe) -> float:
         return _sum(self._costs, recipe)
@@ -81,6 +82,9 @@ class KnownBench:
     def check(self, recipe: Recipe) -> None:
         if self._refuses(recipe):
             raise EngineRefused("this kernel is not implemented\nat some line of some file")
+
+    def runs_in_integers(self, recipe: Recipe) -> bool:
+        return recipe.engine not in self.floating
 
     def loss(self, recipe: Recipe) -> float:
         return self.used(recipe)

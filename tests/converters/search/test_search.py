@@ -154,6 +154,16 @@ def test_the_engine_that_takes_the_graph_is_taken() -> None:
     assert found.refusal is None
 
 
+def test_an_engine_that_runs_the_products_in_float_is_taken_only_where_no_other_is() -> None:
+    engines = (Engine.ONNXRUNTIME, Engine.OPENVINO)
+    bench = KnownBench([0.1] * 2)
+    assert _best(search(bench, 2, engines)).engine is Engine.ONNXRUNTIME
+    bench.floating = {Engine.ONNXRUNTIME}
+    assert _best(search(bench, 2, engines)).engine is Engine.OPENVINO
+    bench.floating = set(engines)
+    assert _best(search(bench, 2, engines)).engine is Engine.ONNXRUNTIME
+
+
 def test_what_all_engines_refuse_is_said() -> None:
     engines = (Engine.ONNXRUNTIME, Engine.OPENVINO)
     found = search(KnownBench([0.1] * 2, refuses=lambda recipe: True), 2, engines)
