@@ -42,6 +42,17 @@ def bytes_element(content: bytes) -> bytes:
     return _BYTES_LENGTH.pack(len(content)) + content
 
 
+def text_elements(raw: bytes) -> list[str]:
+    """The elements of a BYTES tensor as texts; what is not UTF-8 in them is replaced."""
+    texts, position = [], 0
+    while position < len(raw):
+        (length,) = _BYTES_LENGTH.unpack_from(raw, position)
+        position += _BYTES_LENGTH.size
+        texts.append(raw[position : position + length].decode("utf-8", "replace"))
+        position += length
+    return texts
+
+
 def split(raw: bytes, spec: TensorSpec, rows: int) -> list[bytes]:
     """Cut a batch of `rows` rows of one tensor into rows. Raises ValueError where it cannot be cut evenly."""
     if spec.datatype is DataType.BYTES:

@@ -31,7 +31,7 @@ def encode_texts(texts: Iterable[str]) -> tuple[RowShapes, list[Row]]:
     return _SHAPES, [(bytes_element(text.encode()),) for text in texts]
 
 
-def decode(answer: Answer, target: Target) -> list[TensorPart]:
+def decode(answer: Answer, _parameters: Mapping[str, Any], target: Target) -> list[TensorPart]:
     """One tensor part a text."""
     name, shape = target.signature.outputs[0].name, list(answer.shapes[0])
     return [TensorPart(name, "FP32", shape, floats(row[0])) for row in answer.rows]

@@ -38,7 +38,7 @@ def test_a_picture_is_decoded_upright_and_in_three_colours() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"%PDF-1.7 no picture", encoded(picture(64, 64), "PNG")[:200]])
 def test_what_is_no_whole_picture_is_refused_with_a_remedy(content: bytes) -> None:
-    with pytest.raises(ValueError, match="send a whole JPEG"):
+    with pytest.raises(ValueError, match="Send a whole JPEG"):
         decode(content)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from converters.samples.resample import resample
+from registry.spec.audio import resample
 
 
 def _tone(hertz: float, rate: int, seconds: float) -> NDArray[np.float32]:
