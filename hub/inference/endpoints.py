@@ -23,7 +23,8 @@ from hub.inference.messages import (
     InferRequest,
 )
 from hub.inference.plane import InferencePlane, Invocation
-from hub.inference.tasks.embedding import encode_texts, floats
+from hub.inference.rows import floats
+from hub.inference.tasks.embedding import encode_texts
 from hub.inference.tasks.translation import TRANSLATIONS, encode
 
 _infer_decoder = msgspec.json.Decoder(InferRequest)

@@ -11,13 +11,13 @@ from msgspec import Meta
 from hub.errors import Unprocessable
 from hub.inference.messages import DocumentPart, Label, LabelsPart, Part, TextPart
 from hub.inference.resolver import Target
-from hub.inference.rows import Answer, Row, RowShapes, bytes_element, text_elements
+from hub.inference.rows import Answer, Row, RowShapes, bytes_element, floats, text_elements
 from hub.inference.tasks import parameters as task_parameters
 from hub.inference.tasks import tensor
-from hub.inference.tasks.embedding import floats
 from registry.spec.classification import CONTENT
 
 _SHAPES = RowShapes((CONTENT.shape,))
+_DIGITS = 6  # of a probability that are answered: what FP32 is sure of
 
 
 class ClassificationParameters(msgspec.Struct):
@@ -55,6 +55,6 @@ def _content(part: Part, position: int) -> bytes:
 
 def _labels(row: Row, count: int) -> LabelsPart:
     """The likeliest of one row; of two that are as likely the model's first comes first."""
-    probabilities, names = floats(row[0]), text_elements(row[1])
+    probabilities, names = floats(row[0], _DIGITS), text_elements(row[1])
     order = sorted(range(len(names)), key=lambda index: -probabilities[index])
     return LabelsPart([Label(names[index], probabilities[index]) for index in order[:count]])

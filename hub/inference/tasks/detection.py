@@ -10,10 +10,10 @@ from msgspec import Meta
 
 from hub.inference.messages import Box, BoxesPart, Part
 from hub.inference.resolver import Target
-from hub.inference.rows import Answer, Row, RowShapes, text_elements
+from hub.inference.rows import Answer, Row, RowShapes, floats, text_elements
 from hub.inference.tasks import parameters as task_parameters
 from hub.inference.tasks import pictures
-from hub.inference.tasks.embedding import floats
+from hub.inference.tasks.pictures import PIXEL_DIGITS, SCORE_DIGITS
 
 
 class DetectionParameters(msgspec.Struct):
@@ -36,7 +36,7 @@ def decode(answer: Answer, parameters: Mapping[str, Any], _target: Target) -> li
 
 def _boxes(row: Row) -> list[Box]:
     """The boxes of one row; it is filled up with empty labels."""
-    corners, scores, labels = floats(row[0]), floats(row[1]), text_elements(row[2])
+    corners, scores, labels = floats(row[0], PIXEL_DIGITS), floats(row[1], SCORE_DIGITS), text_elements(row[2])
     return [
         Box(corners[4 * index : 4 * index + 4], label, score)
         for index, (label, score) in enumerate(zip(labels, scores, strict=True))

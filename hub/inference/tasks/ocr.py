@@ -7,10 +7,10 @@ from typing import Any
 
 from hub.inference.messages import Line, LinesPart, Part
 from hub.inference.resolver import Target
-from hub.inference.rows import Answer, Row, RowShapes, text_elements
+from hub.inference.rows import Answer, Row, RowShapes, floats, text_elements
 from hub.inference.tasks import pictures
-from hub.inference.tasks.embedding import floats
 from hub.inference.tasks.parameters import refuse_unknown
+from hub.inference.tasks.pictures import PIXEL_DIGITS, SCORE_DIGITS
 
 _CORNERS = 4
 
@@ -28,8 +28,8 @@ def decode(answer: Answer, _parameters: Mapping[str, Any], _target: Target) -> l
 
 def _lines(row: Row) -> LinesPart:
     """The lines of one row; it is filled up with empty ones."""
-    (text,), lines, scores = text_elements(row[0]), text_elements(row[1]), floats(row[2])
-    values = iter(floats(row[3]))
+    (text,), lines, scores = text_elements(row[0]), text_elements(row[1]), floats(row[2], SCORE_DIGITS)
+    values = iter(floats(row[3], PIXEL_DIGITS))
     points = [list(point) for point in zip(values, values, strict=True)]
     return LinesPart(
         text,

@@ -12,6 +12,12 @@ from registry.spec import image
 
 SHAPES = RowShapes(((1,),))
 
+PIXEL_DIGITS = 2
+"""Decimals of a coordinate in pixels that are answered."""
+
+SCORE_DIGITS = 6
+"""Decimals of a score that are answered: what FP32 is sure of."""
+
 MOST_PIXELS = 10 * image.MOST_PIXELS
 """Of all images of one request: they take a minute to decode and to resize."""
 
