@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ _SECONDS = 120.0  # a few rows on a busy machine; a probe that takes longer is a
 async def probe(control: TritonControl, name: str, probe_path: Path, tolerance: float) -> None:
     """Compare the answer of the loaded model `name` with the one recorded in `probe_path`.
 
-    The file is `{"inputs": {name: {"datatype", "shape", "data"}}, "outputs": {…}}`. Floating outputs may differ by
-    `tolerance` in absolute value, all others not at all, and usage must be answered for every row. Raises ProbeFailed.
+    The file is `{"inputs": {name: {"datatype", "shape", "data"}}, "outputs": {…}}`, BYTES in base64. Floating outputs
+    may differ by `tolerance` in absolute value, all others not at all, and usage must be answered for every row. Raises
+    ProbeFailed.
     """
     recorded = json.loads(probe_path.read_text(encoding="utf-8"))
     inputs, expected = _tensors(recorded["inputs"]), _tensors(recorded["outputs"])
@@ -61,5 +63,5 @@ def _tensor(recorded: dict[str, Any]) -> Typed:
     datatype = DataType(recorded["datatype"])
     data = recorded["data"]
     if datatype is DataType.BYTES:
-        data = [text.encode() for text in data]
+        data = [base64.b64decode(element) for element in data]
     return datatype, np.array(data, dtype=datatype.numpy).reshape(recorded["shape"])

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 
 from benchmarks.int8.samples import MODELS
-from converters.samples.resample import resample
 from converters.samples.spoken import sentences
 from converters.tasks import speech
+from registry.spec.audio import resample
 from registry.spec.session import Session, open_graph
 from registry.spec.speech import QUIET, Speaker
 from registry.spec.transcriber import Transcriber

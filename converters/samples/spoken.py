@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.samples.uploaded_audio import decode
+from registry.spec.audio import decode
 
 RATE = 16_000
 

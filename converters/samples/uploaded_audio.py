@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.samples.content import Content, content_of
-from converters.samples.resample import resample
 from converters.samples.uploaded import Kind, Uploaded, check, choose, refuse
 from converters.samples.uploaded_archive import Entry, entries
-
-if TYPE_CHECKING:
-    from soundfile import SoundFile
+from registry.spec.audio import decode
 
 MOST_CLIPS = 512
-CLIP_SECONDS = 600
 _ALL_SECONDS = 3600  # 230 MB at 16 kHz
-_RATES = (4_000, 192_000)
-_CHANNELS = 8
-_FORMATS = {"WAV", "WAVEX", "FLAC", "OGG"}
-_BLOCK = 65_536
 _REMEDY = "Upload a zip of WAV, FLAC or Ogg clips of up to ten minutes, 4 to 192 kHz."
 
 
@@ -47,38 +37,6 @@ def audio(path: Path, rate: int, seed: int = 0) -> Uploaded[Clip]:
     with path.open("rb") as file:
         found = _enough((_read(path, entry, rate) for entry in entries(file, path.name, seed)), rate)
         return choose(path, _KIND, found, seed)
-
-
-def decode(encoded: bytes, rate: int) -> NDArray[np.float32]:
-    """FP32 [samples], the mean of the channels, at `rate` Hz. Raises ValueError for what is damaged or too long.
-
-    How many frames there are is counted, not read in the header; half an hour of silence is a few bytes in FLAC.
-    """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(io.BytesIO(encoded)) as sound:
-            if sound.format not in _FORMATS or not 1 <= sound.channels <= _CHANNELS:
-                raise ValueError(f"{sound.format} in {sound.channels} channels")
-            if not _RATES[0] <= sound.samplerate <= _RATES[1]:
-                raise ValueError(f"{sound.samplerate} Hz")
-            mono = np.concatenate(list(_blocks(sound)))
-            original = int(sound.samplerate)
-    except soundfile.SoundFileError as error:
-        raise ValueError(str(error)) from error
-    if not len(mono) or not np.isfinite(mono).all():
-        raise ValueError("silent or not a number")
-    return resample(mono, original, rate)
-
-
-def _blocks(sound: SoundFile) -> Iterator[NDArray[np.float32]]:
-    yield np.empty(0, dtype=np.float32)
-    left = CLIP_SECONDS * sound.samplerate
-    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
-        left -= len(block)
-        if left < 0:
-            raise ValueError(f"longer than {CLIP_SECONDS} s")
-        yield block.mean(axis=1, dtype=np.float32)
 
 
 def _read(path: Path, entry: Entry, rate: int) -> Clip:

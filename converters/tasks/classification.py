@@ -22,7 +22,7 @@ from converters.sources.files import read_object, whole
 from converters.steps.graph import Graph, graph_inputs
 from converters.subject import Figure, Load, Model, Sample, Split
 from registry.spec.certificate import Data
-from registry.spec.classification import ByteWindows, compare, probabilities
+from registry.spec.classification import ByteWindows, ClassificationSettings, compare, probabilities
 from registry.spec.session import Feeds, Session
 
 PART = "model"
@@ -91,6 +91,15 @@ class ClassificationSubject:
     def data(self) -> Mapping[str, Data]:
         """The three sets of rows."""
         return {name: rows.data for name, rows in self._rows.items()}
+
+    @property
+    def labels(self) -> int:
+        """How many labels the graph knows."""
+        return self._references[Split.SELECTION].shape[1]
+
+    def first_rows(self, count: int) -> Feeds:
+        """The first rows of the selection data that have one shape."""
+        return {name: value[:count] for name, value in next(self._rows[Split.SELECTION].batches()).items()}
 
     @cached_property
     def loads(self) -> tuple[Load, ...]:
@@ -173,13 +182,32 @@ def read_windows(source: Path) -> ByteWindows | None:
     return ByteWindows(first=first, last=last, block=block, padding=padding)
 
 
-def read_labels(source: Path) -> Sequence[str]:
-    """The names of the labels, out of the same configuration; empty where it names none."""
+def read_labels(source: Path, count: int) -> tuple[str, ...]:
+    """The names of the `count` labels, out of the same configuration; their numbers where it names none.
+
+    Raises SourceInvalid where it names another number of them.
+    """
     for name in _CONFIGS:
         labels = read_object(source / name, required=False).get("target_labels_space")
         if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
+            if len(labels) != count:
+                raise SourceInvalid(
+                    f"The configuration names {len(labels)} labels, and the graph answers {count}.",
+                    f"Put the names of all labels into target_labels_space of {name}, in the order of the scores.",
+                )
             return tuple(labels)
-    return ()
+    return tuple(str(number) for number in range(count))
+
+
+def read_settings(
+    graph: onnx.ModelProto, windows: ByteWindows | None, labels: tuple[str, ...]
+) -> ClassificationSettings:
+    """How `graph` is fed and read. Raises SourceInvalid where there are `windows` that it does not read."""
+    output = graph.graph.output[0].name
+    if windows is None:
+        return ClassificationSettings(output, labels)
+    name, dtype = _byte_input(graph, windows)
+    return ClassificationSettings(output, labels, windows, name, wide=dtype is np.int64)
 
 
 def _byte_input(graph: onnx.ModelProto, windows: ByteWindows) -> tuple[str, DTypeLike]:

@@ -68,6 +68,10 @@ class DetectionSubject:
             Load(f"{count} × 3 × {side} × {side}", (self._sample(np.stack(rows[:count])),)) for count in (1, 4)
         )
 
+    def smallest(self, count: int) -> list[bytes]:
+        """The smallest image files of the selection data."""
+        return sorted(self._pictures[Part.SELECTION].files, key=len)[:count]
+
     def calibration(self) -> Iterator[Sample]:
         """One scene a sample. The black that fills up a square is part of what the graph always sees."""
         for file in self._pictures[Part.CALIBRATION].files:
@@ -192,7 +196,7 @@ def _stated_side(text: str) -> int:
 def _stated_labels(text: str, count: int) -> tuple[str, ...]:
     """The class names that Ultralytics writes as `{0: 'person', …}`; where they do not fit, numbers."""
     stated = {int(key): a or b for key, a, b in re.findall(r"(\d{1,5}): (?:'([^']*)'|\"([^\"]*)\")", text)}
-    return tuple(stated.get(index, str(index)) for index in range(count))
+    return tuple(stated.get(index) or str(index) for index in range(count))
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:

@@ -11,8 +11,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from converters import probe
-from converters.certify import certify
 from converters.job import Converted, Job
 from converters.original import Original, original
 from converters.samples import uploaded, uploaded_text
@@ -21,12 +19,19 @@ from converters.samples.text import Texts, calibration_texts, held_out_texts, se
 from converters.samples.uploaded import Uploaded
 from converters.steps import batches
 from converters.subject import Figure, Load, Model, Sample, Split
-from converters.tasks.finish import place
+from converters.tasks.finish import Served, certified, finish
 from registry.spec.certificate import Data
 from registry.spec.embedder import Embedder
 from registry.spec.embedding import TASK, compare, signature
-from registry.spec.runtime import EmbeddingRuntime, write
+from registry.spec.runtime import EmbeddingRuntime
 from registry.spec.text import TextEncoder, Tokens
+
+_PROBED = (
+    "The god of the sea calms the waves with a shell.",
+    "A hub answers many callers at once.",
+    "",
+    "Numbers like 3.14 and names like Zürich are read, too.",
+)
 
 MAX_BATCH = 64  # rows Triton may gather; the runtime caps a run by tokens on top of that
 
@@ -115,14 +120,13 @@ def convert(job: Job) -> Converted:
     count = sum(len(texts[split].texts) for split in Split)
     job.reporter.step("reference", f"reading {count} texts with the original in FP32", 0.2)
     subject = EmbeddingSubject(source, settings, job.request.source / "tokenizer.json", texts)
-    certified = certify(job, subject, TASK)
-    job.reporter.step("publish", "writing the files that serve", 0.95)
-    place(certified.candidate.directory, job.model)
+    found = certified(job, subject, TASK)
     shutil.copyfile(job.request.source / "tokenizer.json", job.model / "tokenizer.json")
-    served = replace(settings, exact_x86=certified.candidate.exact_x86, hardware_class=certified.hardware_class)
-    write(served, job.model / "runtime.json")
-    probe.write_embedding(job.probe, Embedder.open(job.model, served, job.request.threads))
-    return Converted(certified.decision, certified.measured, signature(settings.dimensions), MAX_BATCH)
+    served = replace(settings, exact_x86=found.candidate.exact_x86, hardware_class=found.hardware_class)
+    inputs = {"text": np.array([[text] for text in _PROBED], dtype=np.object_)}
+    vectors, _ = Embedder.open(job.model, served, job.request.threads).embed(list(_PROBED))
+    signed = signature(settings.dimensions)
+    return finish(job, found, Served(served, signed, MAX_BATCH, inputs, {"embedding": vectors}))
 
 
 def _texts(job: Job) -> dict[str, Texts]:

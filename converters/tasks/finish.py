@@ -5,27 +5,45 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.certify import certify
+from converters import probe
+from converters.certify import Certified, certify
 from converters.job import Converted, Job
+from converters.probe import Tensors
 from converters.subject import Subject
+from registry.spec import runtime
+from registry.spec.runtime import RuntimeSettings
 from registry.spec.signature import Signature
 from registry.spec.task import Task
 
-RUNTIME = "runtime.json"
+
+@dataclass(frozen=True)
+class Served:
+    """How what was certified is served, and what it has to answer: `outputs` for the rows `inputs`."""
+
+    settings: RuntimeSettings
+    signature: Signature
+    max_batch: int
+    inputs: Tensors
+    outputs: Tensors
 
 
-def certified(
-    job: Job, subject: Subject, task: Task, settings: Mapping[str, Any], signature: Signature, max_batch: int
-) -> Converted:
-    """Find what of `subject` is to be published, and lay it out in `job.model` with its `settings` beside it."""
+def certified(job: Job, subject: Subject, task: Task) -> Certified:
+    """Find what of `subject` is to be published, and lay its graphs out in `job.model`."""
     found = certify(job, subject, task)
     job.reporter.step("publish", "writing the files that serve", 0.95)
     place(found.candidate.directory, job.model)
-    write_runtime(job, task, {**settings, "exact_x86": found.candidate.exact_x86}, found.hardware_class)
-    return Converted(found.decision, found.measured, signature, max_batch)
+    return found
+
+
+def finish(job: Job, found: Certified, served: Served) -> Converted:
+    """Write the settings beside the graphs, and the probe."""
+    runtime.write(served.settings, job.model / runtime.FILE)
+    probe.write(job.probe, served.signature, served.inputs, served.outputs)
+    return Converted(found.decision, found.measured, served.signature, served.max_batch)
 
 
 def place(source: Path, target: Path) -> None:
@@ -36,7 +54,10 @@ def place(source: Path, target: Path) -> None:
 
 
 def write_runtime(job: Job, task: Task, settings: Mapping[str, Any], hardware_class: str) -> None:
-    """Write `settings` beside the model; `hardware_class` is the only one it may serve on, empty for any."""
+    """Write `settings` beside a model of a task that the hub does not serve.
+
+    `hardware_class` is the only one it may serve on, empty for any.
+    """
     content = {**settings, "task": task.name, "hardware_class": hardware_class}
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
-    (job.model / RUNTIME).write_text(text + "\n", encoding="utf-8")
+    (job.model / runtime.FILE).write_text(text + "\n", encoding="utf-8")

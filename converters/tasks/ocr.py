@@ -71,6 +71,11 @@ class OcrSubject:
             Load(f"a page of {sum(sample.part == 'rec' for sample in samples)} lines", tuple(samples)),
         )
 
+    def readable(self, reader: Reader) -> bytes:
+        """The smallest image file of the selection data in which `reader` reads a line; the smallest if in none."""
+        files = sorted(self._pictures[Part.SELECTION].files, key=len)
+        return next((file for file in files if reader.read(picture(file)).lines), files[0])
+
     def calibration(self) -> Iterator[Sample]:
         """Pages for `det`, and the lines that the original finds on them for the other parts, unpadded."""
         for file in self._pictures[Part.CALIBRATION].files:

@@ -25,7 +25,7 @@ from converters.subject import Figure, Load, Model, Sample, Split
 from converters.tasks.finish import place
 from converters.tasks.tensor_trial import Tensors, Trial, answers, close, read_signature, trial
 from registry.spec.certificate import Arithmetic, Data, Metric, Precision
-from registry.spec.runtime import TensorRuntime, write
+from registry.spec.runtime import FILE, TensorRuntime, write
 from registry.spec.session import Session, open_graph
 from registry.spec.signature import Signature
 from registry.spec.tensor import TASK, Agreement, compare
@@ -165,14 +165,10 @@ def _why_float(job: Job, rows: Uploaded[Row] | None) -> str:
 
 def _finish(job: Job, signature: Signature, tried: Trial, settings: TensorRuntime) -> Tensors:
     """Write the settings and the probe; the outputs of what serves on the trial's inputs."""
-    write(settings, job.model / "runtime.json")
+    write(settings, job.model / FILE)
     served = open_graph(job.model, _PART, job.request.threads, exact_x86=settings.exact_x86)
     outputs = answers(served, tried.inputs, list(tried.outputs))
-    probe.write_tensors(
-        job.probe,
-        {spec.name: (spec, tried.inputs[spec.name]) for spec in signature.inputs},
-        {spec.name: (spec, outputs[spec.name]) for spec in signature.outputs},
-    )
+    probe.write(job.probe, signature, tried.inputs, outputs)
     return outputs
 
 

@@ -19,7 +19,7 @@ from converters.steps.graph import graph_inputs
 from converters.steps.run import EngineRefused, open_float, run
 from converters.subject import Figure, Load, Model, Sample, Split
 from registry.spec.certificate import Data
-from registry.spec.voice_activity import Detector, Shape, compare, frames, initial_state, sequence_feeds, shape_of
+from registry.spec.voice_activity import RATE, Detector, Shape, compare, frames, initial_state, sequence_feeds, shape_of
 
 PART = "model"
 
@@ -59,6 +59,13 @@ class VoiceActivitySubject:
         second = self._streams[Part.SELECTION][0][:1, :_SECOND]
         label = f"{second.shape[1]} frames of 32 ms, {'one by one' if self._steps else 'at once'}"
         return (Load(label, tuple(self._samples(second))),)
+
+    def excerpt(self, seconds: int) -> NDArray[np.float32]:
+        """The loudest `seconds` of the first recording of the selection data, FP32 [samples] at 16 kHz."""
+        audio = self._recordings[Part.SELECTION].audio[0]
+        starts = range(0, max(1, len(audio) - seconds * RATE + 1), RATE)
+        loudest = max(starts, key=lambda start: float(np.square(audio[start : start + seconds * RATE]).sum()))
+        return audio[loudest : loudest + seconds * RATE]
 
     def calibration(self) -> Iterator[Sample]:
         """Every frame, behind the state that the original carries to it."""

@@ -24,6 +24,7 @@ Message = TypeVar("Message")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _UNKNOWN_FIELD = re.compile("unknown field `(.*)`")
+_BASE64 = "Send the file's bytes in base64 with its padding, without line breaks and without `data:` in front."
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -99,7 +100,9 @@ def decode(decoder: msgspec.json.Decoder[Message], body: bytes) -> Message:
         param = ".".join(filter(None, path)) or None
         if unknown:
             raise Unprocessable(f"{param} is not a field of this request.", param=param, reason="unknown") from error
-        raise Unprocessable(f"{param}: {text}" if param else text, param=param, reason="type") from error
+        remedy = _BASE64 if "base64" in text else None
+        message = f"{param}: {text}" if param else text
+        raise Unprocessable(message, param=param, reason="type", remedy=remedy) from error
     except RecursionError as error:
         raise Unprocessable("The body is nested too deeply.", reason="json") from error
     except ValueError as error:  # what is not JSON, or not UTF-8

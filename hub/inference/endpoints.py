@@ -23,8 +23,9 @@ from hub.inference.messages import (
     InferRequest,
 )
 from hub.inference.plane import InferencePlane, Invocation
-from hub.inference.tasks.embedding import encode_texts, floats
-from hub.inference.tasks.translation import TRANSLATIONS
+from hub.inference.rows import floats
+from hub.inference.tasks.embedding import encode_texts
+from hub.inference.tasks.translation import TRANSLATIONS, encode
 
 _infer_decoder = msgspec.json.Decoder(InferRequest)
 _embeddings_decoder = msgspec.json.Decoder(EmbeddingsRequest)
@@ -34,8 +35,10 @@ _encode = msgspec.json.Encoder().encode
 async def infer(request: Request) -> Response:
     """Call any model with parts; which parts depends on the model's task.
 
-    `embedding` takes text parts and answers one tensor part for each. `tensor` takes one tensor part for each input of
-    the model and answers one for each output.
+    `embedding` takes text parts and answers a tensor part for each. `tensor` takes a tensor part for each input of the
+    model and answers one for each output. `classification` takes documents and texts (or tensors) and answers labels,
+    `detection` takes images and answers boxes, `ocr` takes images and answers lines, `voice-activity` takes one audio
+    part and answers segments.
     """
     caller = await admit(request)
     message = decode(_infer_decoder, await request.body())
@@ -44,7 +47,7 @@ async def infer(request: Request) -> Response:
     plane: InferencePlane = request.app.state.plane
     target = await plane.resolve(caller, message.model)
     translation = TRANSLATIONS[target.task.name]
-    shapes, rows = translation.encode(message.input, message.parameters, target)
+    shapes, rows = await encode(translation, message.input, message.parameters, target)
     invocation = await plane.infer(caller, _request_id(request), target, shapes, rows)
     return _respond(
         request,
@@ -54,7 +57,7 @@ async def infer(request: Request) -> Response:
             model=message.model,
             version=target.number,
             task=target.task.name,
-            output=translation.decode(invocation.answer, target),
+            output=list(translation.decode(invocation.answer, message.parameters, target)),
             usage={**invocation.units, "cost": invocation.cost, "currency": CURRENCY},
         ),
     )

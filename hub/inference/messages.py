@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 MAX_INPUTS = 2048
 """As many inputs as OpenAI takes in one request."""
@@ -36,7 +36,85 @@ class TensorPart(msgspec.Struct, tag="tensor", tag_field="type", forbid_unknown_
     data: list[Any]
 
 
-Part = TextPart | TensorPart
+class ImagePart(msgspec.Struct, tag="image", tag_field="type", forbid_unknown_fields=True):
+    """An image file, JPEG, PNG, WebP or BMP, in base64. What it is, is found in its content."""
+
+    data: bytes
+
+
+class AudioPart(msgspec.Struct, tag="audio", tag_field="type", forbid_unknown_fields=True):
+    """An audio file, WAV, FLAC or Ogg, in base64. What it is, is found in its content."""
+
+    data: bytes
+
+
+class DocumentPart(msgspec.Struct, tag="document", tag_field="type", forbid_unknown_fields=True):
+    """A file of any kind, in base64."""
+
+    data: bytes
+
+
+Part = TextPart | ImagePart | AudioPart | DocumentPart | TensorPart
+
+
+class Box(msgspec.Struct):
+    """An object in an image: `box` is x1, y1, x2, y2 in pixels of the image, from its upper left."""
+
+    box: list[float]
+    label: str
+    score: float
+
+
+class BoxesPart(msgspec.Struct, tag="boxes", tag_field="type"):
+    """The objects in one image, the surest first."""
+
+    boxes: list[Box]
+
+
+class Line(msgspec.Struct):
+    """A line of text: `corners` are x, y in pixels of the image, from the line's upper left clockwise."""
+
+    text: str
+    score: float
+    corners: list[list[float]]
+
+
+class LinesPart(msgspec.Struct, tag="lines", tag_field="type"):
+    """The text in one image: all of it, a line a line, and each line in reading order."""
+
+    text: str
+    lines: list[Line]
+
+
+class Label(msgspec.Struct):
+    """A label and how likely it is."""
+
+    label: str
+    probability: float
+
+
+class LabelsPart(msgspec.Struct, tag="labels", tag_field="type"):
+    """The likeliest labels of one input, the likeliest first."""
+
+    labels: list[Label]
+
+
+class Segment(msgspec.Struct):
+    """Where somebody speaks, in seconds from the beginning."""
+
+    start: float
+    end: float
+
+
+class SegmentsPart(msgspec.Struct, tag="segments", tag_field="type"):
+    """Where there is speech in one recording, and where asked for, how likely it is in each frame."""
+
+    segments: list[Segment]
+    frame_seconds: float
+    probabilities: list[float] | UnsetType = UNSET
+
+
+AnswerPart = TensorPart | BoxesPart | LinesPart | LabelsPart | SegmentsPart
 
 
 class InferRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,7 +133,7 @@ class InferAnswer(msgspec.Struct):
     model: str
     version: int
     task: str
-    output: list[TensorPart]
+    output: list[AnswerPart]
     usage: dict[str, int | str]
 
 

@@ -7,6 +7,7 @@ be taken apart again, without looking inside.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,23 @@ class Answer:
 def bytes_element(content: bytes) -> bytes:
     """One element of a BYTES tensor as Triton's binary layout has it: its length, little-endian, and its content."""
     return _BYTES_LENGTH.pack(len(content)) + content
+
+
+def floats(raw: bytes, digits: int | None = None) -> list[float]:
+    """FP32 bytes as numbers, rounded to `digits` decimals where given. Triton and this machine are little-endian."""
+    numbers: list[float] = array("f", raw).tolist()
+    return numbers if digits is None else [round(number, digits) for number in numbers]
+
+
+def text_elements(raw: bytes) -> list[str]:
+    """The elements of a BYTES tensor as texts; what is not UTF-8 in them is replaced."""
+    texts, position = [], 0
+    while position < len(raw):
+        (length,) = _BYTES_LENGTH.unpack_from(raw, position)
+        position += _BYTES_LENGTH.size
+        texts.append(raw[position : position + length].decode("utf-8", "replace"))
+        position += length
+    return texts
 
 
 def split(raw: bytes, spec: TensorSpec, rows: int) -> list[bytes]:

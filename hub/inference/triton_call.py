@@ -10,10 +10,11 @@ import grpc
 from tritonclient.grpc import service_pb2 as pb
 
 from hub.errors import ConchError, Unavailable, Unprocessable
+from hub.inference.refusals import refused
 from hub.inference.resolver import Target
 from hub.inference.rows import Answer, Row, RowShapes, split
 from hub.serving.pool import TritonPool
-from registry.spec.task import USAGE_OUTPUT
+from registry.spec.task import REFUSED_INPUT, USAGE_OUTPUT
 from triton_repo.control import model_died
 
 _INT64_BYTES = 8
@@ -75,5 +76,8 @@ def _translate(error: grpc.aio.AioRpcError) -> ConchError:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Unavailable("The model did not answer in time.", reason="deadline", retry_after=1)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
+        _, for_sender, sentences = (error.details() or "").partition(REFUSED_INPUT)
+        if for_sender:
+            return refused(sentences, "input")
         return Unprocessable("The model refuses this input.", param="input", reason="model_refused")
     return Unavailable("The model does not answer at the moment.", reason="triton", retry_after=1)

@@ -1,17 +1,21 @@
 """The task `classification`: an input, and how likely each of the model's labels is for it.
 
 Signature: the graph's own inputs as tensors, or for the kind `bytes` one input `content` BYTES [1], of which the model
-reads the beginning and the end; output `probabilities` FP32 [labels]; all behind one batch dimension.
+reads the beginning and the end; outputs `probabilities` FP32 [labels] and `labels` BYTES [labels], their names in the
+same order; all behind one batch dimension.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.spec.session import Feeds, Session, open_graph
 from registry.spec.signature import DataType, Signature, TensorSpec
 from registry.spec.task import Criterion, Modality, Task, Unit
 
@@ -33,8 +37,9 @@ _WORST = 30.0  # nats: what probabilities that are not numbers are away from any
 
 
 def signature(inputs: Sequence[TensorSpec], labels: int) -> Signature:
-    """The public signature of a model that takes tensors and knows `labels` labels."""
-    return Signature(tuple(inputs), (TensorSpec("probabilities", DataType.FP32, (labels,)),))
+    """The public signature of a model that takes `inputs` and knows `labels` labels."""
+    outputs = (TensorSpec("probabilities", DataType.FP32, (labels,)), TensorSpec("labels", DataType.BYTES, (labels,)))
+    return Signature(tuple(inputs), outputs)
 
 
 CONTENT = TensorSpec("content", DataType.BYTES, (1,))
@@ -70,6 +75,46 @@ class ByteWindows:
             row[: len(begin)] = begin
             row[self.width - len(end) :] = end
         return rows
+
+
+@dataclass(frozen=True)
+class ClassificationSettings:
+    """How a classifier's graph is fed and read.
+
+    `output` is its output of scores, `labels` the names of them. A classifier of the kind `bytes` has `windows`, and
+    reads them from its only input `input`, INT64 where `wide`, else INT32; any other takes its inputs as they are.
+    """
+
+    output: str
+    labels: tuple[str, ...]
+    windows: ByteWindows | None = None
+    input: str = ""
+    wide: bool = False
+
+
+class Classifier:
+    """An open graph with its settings; rows in, the public outputs of each out."""
+
+    def __init__(self, session: Session, settings: ClassificationSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._names = np.array([label.encode() for label in settings.labels], dtype=np.object_)
+
+    @classmethod
+    def open(cls, directory: Path, settings: ClassificationSettings, threads: int, *, exact_x86: bool) -> Classifier:
+        """The published classifier in `directory`."""
+        return cls(open_graph(directory, "model", threads, exact_x86=exact_x86), settings)
+
+    def features(self, contents: Sequence[bytes]) -> Feeds:
+        """What the graph reads of each of `contents`. Only for the kind `bytes`."""
+        assert self._settings.windows is not None, "the graph does not read bytes"
+        rows = self._settings.windows.rows(contents)
+        return {self._settings.input: rows.astype(np.int64) if self._settings.wide else rows}
+
+    def classify(self, feeds: Feeds) -> dict[str, NDArray[Any]]:
+        """The outputs of the public signature for the rows of `feeds`."""
+        found = probabilities(self._session.run([self._settings.output], feeds)[0])
+        return {"probabilities": found.astype(np.float32), "labels": np.tile(self._names, (len(found), 1))}
 
 
 def probabilities(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from registry.spec.boxes import Boxes, suppress
 from registry.spec.image import Image, channels_first, pad_to, resize
-from registry.spec.session import Session
+from registry.spec.session import Session, open_graph
 from registry.spec.signature import DataType, Signature, TensorSpec
 from registry.spec.task import Criterion, Modality, Task, Unit
 
@@ -92,6 +94,22 @@ def decode(output: NDArray[np.float32], settings: DetectionSettings) -> Boxes:
     return suppress(found, settings.most_overlap)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as the graph takes it, FP32 [3, side, side], and what brings its boxes back: size and scale."""
+
+    row: NDArray[np.float32]
+    height: int
+    width: int
+    scale: float
+
+
+def prepare(image: Image, side: int) -> Prepared:
+    """`image` as a graph of `side` takes it."""
+    square, scale = letterbox(image, side)
+    return Prepared(to_input(square), image.shape[0], image.shape[1], scale)
+
+
 class Detector:
     """An open graph with its settings; pictures in, boxes out."""
 
@@ -99,15 +117,35 @@ class Detector:
         self._session = session
         self._settings = settings
 
+    @classmethod
+    def open(cls, directory: Path, settings: DetectionSettings, threads: int, *, exact_x86: bool) -> Detector:
+        """The published detector in `directory`."""
+        return cls(open_graph(directory, "model", threads, exact_x86=exact_x86), settings)
+
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The boxes in each of `images`, in its own pixels and within it; all of them are one run of the graph."""
-        squares, scales = zip(*(letterbox(image, self._settings.side) for image in images), strict=True)
-        feeds = {self._settings.input: np.stack([to_input(square) for square in squares])}
-        rows = self._session.run([self._settings.output], feeds)[0]
-        return [self._found(*row) for row in zip(rows, images, scales, strict=True)]
+        return self.run([prepare(image, self._settings.side) for image in images])
 
-    def _found(self, output: NDArray[np.float32], image: Image, scale: float) -> Boxes:
+    def run(self, pictures: Sequence[Prepared]) -> list[Boxes]:
+        """The boxes in each of `pictures`, likewise."""
+        feeds = {self._settings.input: np.stack([picture.row for picture in pictures])}
+        rows = self._session.run([self._settings.output], feeds)[0]
+        return [self._found(*row) for row in zip(rows, pictures, strict=True)]
+
+    def _found(self, output: NDArray[np.float32], picture: Prepared) -> Boxes:
         boxes = decode(output, self._settings)
-        height, width = image.shape[:2]
-        corners = (boxes.corners / np.float32(scale)).clip(0, np.array([width, height, width, height], np.float32))
-        return Boxes(corners, boxes.scores, boxes.classes)
+        bounds = np.array([picture.width, picture.height] * 2, np.float32)
+        return Boxes((boxes.corners / np.float32(picture.scale)).clip(0, bounds), boxes.scores, boxes.classes)
+
+
+def tensors(found: Sequence[Boxes], labels: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The outputs of the public signature for the boxes of several pictures, a row each."""
+    most = max(map(len, found))
+    boxes = np.zeros((len(found), most, 4), dtype=np.float32)
+    scores = np.zeros((len(found), most), dtype=np.float32)
+    names = np.full((len(found), most), b"", dtype=np.object_)
+    for row, one in enumerate(found):
+        boxes[row, : len(one)] = one.corners
+        scores[row, : len(one)] = one.scores
+        names[row, : len(one)] = [labels[index].encode() for index in one.classes]
+    return {"boxes": boxes, "scores": scores, "labels": names}

@@ -6,32 +6,68 @@ The same code prepares a picture for the certificate and inside Triton, where ne
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 MOST_PIXELS = 40_000_000
 """A picture with more is refused before it is decoded: 120 MB in memory, and more than any camera in use gives."""
 
 Image = NDArray[np.uint8]
 
+_MOST_SIDE = 20_000  # of pixels; what is resized takes memory by its longer side, too
+_SMALLER = "Send one of at most 40 megapixels, no side longer than 20,000."
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+# Warnings are errors in tests only. The others are what Pillow's readers raise at files that were made to.
+_DAMAGE = (Warning, OSError, SyntaxError, EOFError, LookupError, TypeError, struct.error, ArithmeticError, RuntimeError)
+
 
 def decode(content: bytes) -> Image:
-    """The picture in an image file (JPEG, PNG, WebP, …), upright as its EXIF says.
+    """The picture in a JPEG, PNG, WebP or BMP file, upright as its EXIF says.
 
-    Raises ValueError, with a sentence for the person who sent it, for what is not a picture or has too many pixels.
+    Raises ValueError, with sentences for the person who sent it, for what is no such picture, damaged, animated or too
+    large; how large it is, is read in the header before anything is decoded.
     """
-    import PIL.Image
     from PIL import ImageOps
 
+    with _opened(content) as picture:
+        return np.array(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
+
+
+def pixels(content: bytes) -> int:
+    """How many pixels the picture in an image file has, by its header alone. Raises ValueError as `decode` does."""
+    with _opened(content) as picture:
+        return picture.width * picture.height
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Picture]:
+    """The picture with its header read. Raises ValueError, also for what its bytes make Pillow raise inside."""
+    import PIL.Image
+
     try:
-        with PIL.Image.open(io.BytesIO(content)) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise ValueError(f"The picture has {opened.width} × {opened.height} pixels; send one of 40 megapixels.")
-            upright = ImageOps.exif_transpose(opened)
-            return np.array(upright.convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise ValueError("The bytes are not a picture that can be read; send a whole JPEG, PNG or WebP.") from error
+        with PIL.Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            _check(picture)
+            yield picture
+    except PIL.Image.DecompressionBombError as error:
+        raise ValueError(f"The picture has more than {MOST_PIXELS:,} pixels. {_SMALLER}") from error
+    except _DAMAGE as error:
+        raise ValueError("The bytes are not a picture that can be read. Send a whole JPEG, PNG or WebP.") from error
+
+
+def _check(picture: Picture) -> None:
+    width, height = picture.size
+    if width * height > MOST_PIXELS or max(width, height) > _MOST_SIDE:
+        raise ValueError(f"The picture has {width} × {height} pixels. {_SMALLER}")
+    if picture.format in {"PNG", "WEBP"} and getattr(picture, "n_frames", 1) != 1:  # a JPEG's second is a thumbnail
+        raise ValueError("The picture is an animation. Send one of its frames.")
 
 
 def resize(image: Image, height: int, width: int) -> Image:

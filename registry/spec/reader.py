@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from registry.spec.ocr import (
     padded_width,
     page_input,
 )
-from registry.spec.session import Session
+from registry.spec.session import Session, open_graph
 from registry.spec.text_regions import find
 
 
@@ -51,6 +53,12 @@ class Reader:
     def __init__(self, sessions: Mapping[str, Session], settings: OcrSettings) -> None:
         self._sessions = sessions
         self._settings = settings
+
+    @classmethod
+    def open(cls, directory: Path, settings: OcrSettings, threads: int, *, exact_x86: bool) -> Reader:
+        """The published reader in `directory`."""
+        parts = settings.inputs
+        return cls({part: open_graph(directory, part, threads, exact_x86=exact_x86) for part in parts}, settings)
 
     def read(self, image: Image) -> Page:
         """The text in `image`; of one that is upside down as it reads the right way up."""
@@ -111,6 +119,21 @@ class Reader:
     def _run(self, part: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         output: NDArray[np.float32] = self._sessions[part].run(None, {self._settings.inputs[part]: rows})[0]
         return output
+
+
+def tensors(pages: Sequence[Page]) -> dict[str, NDArray[Any]]:
+    """The outputs of the public signature for several pictures, a row each; rows are filled up with empty lines."""
+    most = max(len(page.lines) for page in pages)
+    lines = np.full((len(pages), most), b"", dtype=np.object_)
+    scores = np.zeros((len(pages), most), dtype=np.float32)
+    corners = np.zeros((len(pages), most, 4, 2), dtype=np.float32)
+    for row, page in enumerate(pages):
+        for column, line in enumerate(page.lines):
+            lines[row, column] = line.text.encode()
+            scores[row, column] = line.score
+            corners[row, column] = line.corners
+    text = np.array([[page.text.encode()] for page in pages], dtype=np.object_)
+    return {"text": text, "lines": lines, "scores": scores, "corners": corners}
 
 
 @dataclass(frozen=True)

@@ -65,3 +65,6 @@ class Task:
 
 USAGE_OUTPUT = "conch_usage"
 """INT64 [rows, units]: what every runtime model answers beside its own outputs; always requested, never shown."""
+
+REFUSED_INPUT = "refused input: "
+"""What the error of a runtime model begins with whose remaining text is for whoever sent the input."""

@@ -23,5 +23,5 @@ _MODULES = (embedding, tensor, classification, detection, ocr, voice_activity, s
 TASKS: Mapping[str, Task] = MappingProxyType({module.TASK.name: module.TASK for module in _MODULES})
 """What models can be converted for."""
 
-SERVED = ("embedding", "tensor")
+SERVED = ("embedding", "tensor", "classification", "detection", "ocr", "voice-activity")
 """The tasks that the hub serves; the others are converted and certified with `conch convert` only."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.spec.session import Feeds, Session
+from registry.spec.session import Feeds, Session, open_graph
 from registry.spec.signature import DataType, Signature, TensorSpec
 from registry.spec.task import Criterion, Modality, Task, Unit
 
@@ -37,6 +38,7 @@ CONTEXT = 64
 THRESHOLD = 0.5
 
 _UNITS = 128  # of the recurrent layer
+_RUN_FRAMES = 1024  # 33 s of one stream at once, some hundred MB; ten minutes of it would be gigabytes
 
 
 class Shape(StrEnum):
@@ -88,21 +90,40 @@ class Detector:
         """A detector over a graph with `inputs`. Raises ValueError for inputs that are not Silero's."""
         return cls(session, shape_of(inputs), "sr" in inputs)
 
+    @classmethod
+    def open(cls, directory: Path, inputs: Collection[str], threads: int, *, exact_x86: bool) -> Detector:
+        """The published detector in `directory`."""
+        return cls.over(open_graph(directory, "model", threads, exact_x86=exact_x86), inputs)
+
     @property
     def outputs(self) -> list[str]:
         """What is read of the graph: probabilities, and the state after the frame."""
-        return ["speech_probs"] if self.shape is Shape.SEQUENCE else ["output", "stateN"]
+        return ["speech_probs", "hn", "cn"] if self.shape is Shape.SEQUENCE else ["output", "stateN"]
 
     def probabilities(self, streams: NDArray[np.float32]) -> NDArray[np.float32]:
         """Speech probabilities FP32 [streams, frames] of FP32 [streams, frames, 576], each stream from silence on."""
         if self.shape is Shape.SEQUENCE:
-            return np.stack([self._run(sequence_feeds(stream))[0].reshape(-1) for stream in streams])
+            return np.stack([self._sequence(stream) for stream in streams])
         state = initial_state(len(streams))
         columns = []
         for frame in np.swapaxes(streams, 0, 1):
             column, state = self._run(self.step_feeds(frame, state))
             columns.append(column.reshape(-1))
         return np.stack(columns, axis=1)
+
+    def hear(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Speech probabilities FP32 [frames] of FP32 [samples] at 16 kHz."""
+        heard: NDArray[np.float32] = self.probabilities(frames(audio)[None])[0]
+        return heard
+
+    def _sequence(self, stream: NDArray[np.float32]) -> NDArray[np.float32]:
+        feeds = dict(sequence_feeds(stream))
+        parts = []
+        for start in range(0, len(stream), _RUN_FRAMES):
+            feeds["input"] = np.ascontiguousarray(stream[start : start + _RUN_FRAMES])
+            part, feeds["h"], feeds["c"] = self._run(feeds)
+            parts.append(part.reshape(-1))
+        return np.concatenate(parts)
 
     def step_feeds(self, frame: NDArray[np.float32], state: NDArray[np.float32]) -> Feeds:
         """The inputs for one frame FP32 [streams, 576] of each stream after `state` FP32 [2, streams, 128]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -189,7 +190,8 @@ def test_the_probe_is_what_the_files_answer(converted: Converted) -> None:
     settings = runtime.read(report.model_directory / "runtime.json")
     assert isinstance(settings, runtime.EmbeddingRuntime)
     assert settings.max_tokens == 256
-    vectors, _ = Embedder.open(report.model_directory, settings, 1).embed(probe["inputs"]["text"]["data"])
+    texts = [base64.b64decode(text).decode() for text in probe["inputs"]["text"]["data"]]
+    vectors, _ = Embedder.open(report.model_directory, settings, 1).embed(texts)
     expected = np.array(probe["outputs"]["embedding"]["data"]).reshape(probe["outputs"]["embedding"]["shape"])
     assert probe["inputs"]["text"]["shape"] == [len(expected), 1]
     np.testing.assert_allclose(vectors, expected, atol=1e-4)

@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,11 @@ async def test_another_answer_fails_with_the_numbers(triton: Server, tmp_path: P
 
 async def test_strings_must_be_equal(triton: Server, tmp_path: Path) -> None:
     def strings(*data: str) -> dict:
-        return {"datatype": "BYTES", "shape": [1, 2], "data": list(data)}
+        return {
+            "datatype": "BYTES",
+            "shape": [1, 2],
+            "data": [base64.b64encode(text.encode()).decode() for text in data],
+        }
 
     right = graphs.write_probe(tmp_path / "right.json", {"s": strings("a", "ä")}, {"t": strings("a!", "ä!")})
     await probe(triton.control, "exclaim", right, 1)
@@ -55,7 +60,13 @@ async def test_strings_must_be_equal(triton: Server, tmp_path: Path) -> None:
 
 async def test_an_embedding_model_is_probed_with_texts(triton: Server, tmp_path: Path) -> None:
     vectors = (await embed(triton.control, ["w1 w2", "w3"]))["embedding"]
-    texts = {"text": {"datatype": "BYTES", "shape": [2, 1], "data": ["w1 w2", "w3"]}}
+    texts = {
+        "text": {
+            "datatype": "BYTES",
+            "shape": [2, 1],
+            "data": [base64.b64encode(text).decode() for text in (b"w1 w2", b"w3")],
+        }
+    }
     certified = {"embedding": {"datatype": "FP32", "shape": [2, 8], "data": vectors.ravel().tolist()}}
     await probe(triton.control, "words", graphs.write_probe(tmp_path / "p.json", texts, certified), 1e-6)
     certified["embedding"]["data"].reverse()

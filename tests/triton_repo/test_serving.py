@@ -79,7 +79,7 @@ async def test_a_text_that_is_not_utf8_fails_alone(triton: Server) -> None:
     for number, answer in enumerate(answers):
         if number % 5 == 0:
             assert isinstance(answer, TritonRepoError)
-            assert answer.message == "a text is not UTF-8: invalid start byte at byte 3"
+            assert answer.message == "refused input: a text is not UTF-8: invalid start byte at byte 3"
         else:
             assert answer["conch_usage"].tolist() == [[3, 0]]
 

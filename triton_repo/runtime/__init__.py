@@ -1,5 +1,5 @@
 """What runs inside Triton's Python backend: published beside each model, byte for byte, and never changed there.
 
-It needs NumPy, onnxruntime and tokenizers in the Python environment of Triton's stub, and `registry.spec`, which is
-published with it.
+It needs NumPy, onnxruntime, tokenizers and Pillow in the Python environment of Triton's stub, and `registry.spec`,
+which is published with it.
 """

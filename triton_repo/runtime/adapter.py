@@ -11,7 +11,11 @@ Tensors = dict[str, NDArray[Any]]
 
 
 class InvalidRows(Exception):
-    """The request's own content is at fault; the message is for its sender."""
+    """The request's own content is at fault; the message is for its sender: what is wrong, and what to send."""
+
+
+class EngineRefused(InvalidRows):
+    """The engine takes the content for wrong; its message is about the graph, and for whoever runs it."""
 
 
 class Adapter(Protocol):

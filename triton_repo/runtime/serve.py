@@ -12,11 +12,15 @@ import triton_python_backend_utils as pb_utils
 
 from registry.spec import runtime
 from registry.spec.hardware import hardware_class
-from registry.spec.task import USAGE_OUTPUT
-from triton_repo.runtime.adapter import Adapter, InvalidRows, Tensors
+from registry.spec.task import REFUSED_INPUT, USAGE_OUTPUT
+from triton_repo.runtime.adapter import Adapter, EngineRefused, InvalidRows, Tensors
+from triton_repo.runtime.classification import ClassificationAdapter
+from triton_repo.runtime.detection import DetectionAdapter
 from triton_repo.runtime.embedding import EmbeddingAdapter
+from triton_repo.runtime.ocr import OcrAdapter
 from triton_repo.runtime.shared_memory import keep_private
 from triton_repo.runtime.tensor import TensorAdapter
+from triton_repo.runtime.voice_activity import VoiceActivityAdapter
 
 
 class Server:
@@ -62,9 +66,19 @@ def open_adapter(directory: Path, threads: int, outputs: Sequence[str]) -> Adapt
     """Open the model in `directory` as its `runtime.json` says; `outputs` are those of its configuration."""
     settings = runtime.read(directory / "runtime.json")
     _check_class(settings.hardware_class)
-    if isinstance(settings, runtime.EmbeddingRuntime):
-        return EmbeddingAdapter(directory, settings, threads)
-    return TensorAdapter(directory, settings, threads, outputs)
+    match settings:
+        case runtime.EmbeddingRuntime():
+            return EmbeddingAdapter(directory, settings, threads)
+        case runtime.TensorRuntime():
+            return TensorAdapter(directory, settings, threads, outputs)
+        case runtime.ClassificationRuntime():
+            return ClassificationAdapter(directory, settings, threads)
+        case runtime.DetectionRuntime():
+            return DetectionAdapter(directory, settings, threads)
+        case runtime.OcrRuntime():
+            return OcrAdapter(directory, settings, threads)
+        case runtime.VoiceActivityRuntime():
+            return VoiceActivityAdapter(directory, settings, threads)
 
 
 def _check_class(certified: str) -> None:
@@ -84,4 +98,5 @@ def response(outputs: Tensors) -> Any:
 def refusal(error: Exception) -> Any:
     """What a request is answered with that failed."""
     code = pb_utils.TritonError.INVALID_ARG if isinstance(error, InvalidRows) else pb_utils.TritonError.INTERNAL
-    return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), code))
+    for_sender = isinstance(error, InvalidRows) and not isinstance(error, EngineRefused)
+    return pb_utils.InferenceResponse([], pb_utils.TritonError(f"{REFUSED_INPUT if for_sender else ''}{error}", code))

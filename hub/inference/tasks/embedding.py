@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.errors import Unprocessable
 from hub.inference.messages import Part, TensorPart, TextPart
 from hub.inference.resolver import Target
-from hub.inference.rows import Answer, Row, RowShapes, bytes_element
+from hub.inference.rows import Answer, Row, RowShapes, bytes_element, floats
 from hub.inference.tasks.parameters import refuse_unknown
 
 _SHAPES = RowShapes(((1,),))
@@ -31,12 +30,7 @@ def encode_texts(texts: Iterable[str]) -> tuple[RowShapes, list[Row]]:
     return _SHAPES, [(bytes_element(text.encode()),) for text in texts]
 
 
-def decode(answer: Answer, target: Target) -> list[TensorPart]:
+def decode(answer: Answer, _parameters: Mapping[str, Any], target: Target) -> list[TensorPart]:
     """One tensor part a text."""
     name, shape = target.signature.outputs[0].name, list(answer.shapes[0])
     return [TensorPart(name, "FP32", shape, floats(row[0])) for row in answer.rows]
-
-
-def floats(raw: bytes) -> list[float]:
-    """FP32 bytes as numbers. Both Triton and this machine are little-endian."""
-    return array("f", raw).tolist()

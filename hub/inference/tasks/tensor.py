@@ -11,7 +11,7 @@ from typing import Any
 from hub.errors import Unprocessable
 from hub.inference.messages import MAX_INPUTS, Part, TensorPart
 from hub.inference.resolver import Target
-from hub.inference.rows import Answer, Row, RowShapes, bytes_element, split
+from hub.inference.rows import Answer, Row, RowShapes, bytes_element, split, text_elements
 from hub.inference.tasks.parameters import refuse_unknown
 from registry.spec.signature import DataType, TensorSpec
 
@@ -65,7 +65,7 @@ def encode(parts: Sequence[Part], parameters: Mapping[str, Any], target: Target)
     return RowShapes(tuple(shapes)), list(zip(*columns, strict=True))
 
 
-def decode(answer: Answer, target: Target) -> list[TensorPart]:
+def decode(answer: Answer, _parameters: Mapping[str, Any], target: Target) -> list[TensorPart]:
     """One part for each output, all rows in it."""
     parts = []
     for position, spec in enumerate(target.signature.outputs):
@@ -120,19 +120,9 @@ def _packed(data: list[Any], datatype: DataType) -> bytes:
 
 def _unpack(raw: bytes, datatype: DataType) -> list[Any]:
     if datatype is DataType.BYTES:
-        return _texts(raw)
+        return text_elements(raw)
     if datatype is DataType.BOOL:
         return [byte != 0 for byte in raw]
     if datatype is DataType.FP16:
         return list(struct.unpack(f"<{len(raw) // 2}e", raw))
     return array(_TYPECODES[datatype], raw).tolist()
-
-
-def _texts(raw: bytes) -> list[str]:
-    texts, position = [], 0
-    while position < len(raw):
-        (length,) = struct.unpack_from("<I", raw, position)
-        position += 4
-        texts.append(raw[position : position + length].decode("utf-8", "replace"))
-        position += length
-    return texts

@@ -81,7 +81,7 @@ def _part(**changes: object) -> dict:
         (_part(shape=[2**31 - 1, 4]), "input[0].shape"),
         (_part(name="z"), "input"),
         (_part(name="nul\x00"), "input"),
-        (_part(type="image"), "input[0].type"),
+        (_part(type="video"), "input[0].type"),
         (_part() | {"input": []}, "input"),
         (_part() | {"input": [{"type": "text", "text": "x"}]}, "input[0]"),
         (_part() | {"input": [tiny_part(1, 2, 3, 4)] * 2}, "input[1]"),

@@ -1,10 +1,13 @@
+import contextlib
 import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from registry.spec.image import cut_out, decode, pad_to, resize
+from registry.spec.image import cut_out, decode, pad_to, pixels, resize
 
 RANDOM = np.random.default_rng(3)
 
@@ -38,7 +41,7 @@ def test_a_picture_is_decoded_upright_and_in_three_colours() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"%PDF-1.7 no picture", encoded(picture(64, 64), "PNG")[:200]])
 def test_what_is_no_whole_picture_is_refused_with_a_remedy(content: bytes) -> None:
-    with pytest.raises(ValueError, match="send a whole JPEG"):
+    with pytest.raises(ValueError, match="Send a whole JPEG"):
         decode(content)
 
 
@@ -47,6 +50,40 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     Pillow.new("1", (9000, 5000)).save(file, "PNG")
     with pytest.raises(ValueError, match="9000 × 5000"):
         decode(file.getvalue())
+
+
+@pytest.mark.parametrize("size", [(9000, 5000), (20_001, 1), (20_000, 20_000)])
+def test_the_header_alone_says_that_a_picture_is_too_large(size: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Pillow.new("1", size).save(file, "PNG")
+    with pytest.raises(ValueError, match="no side longer than 20,000"):
+        pixels(file.getvalue()[:100])
+
+
+def test_pixels_are_counted_without_decoding_them() -> None:
+    assert pixels(encoded(picture(20, 30), "PNG")[:100]) == 600
+
+
+def test_an_animation_is_refused() -> None:
+    file = io.BytesIO()
+    frames = [Pillow.fromarray(picture(8, 8)) for _ in range(3)]
+    frames[1] = Pillow.new("RGB", (8, 8))
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="one of its frames"):
+        decode(file.getvalue())
+
+
+WHOLE = {kind: encoded(picture(16, 16), kind) for kind in ("PNG", "JPEG", "WEBP", "BMP")}
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_damaged_picture_is_a_value_error_and_nothing_else(data: st.DataObject) -> None:
+    whole = bytearray(WHOLE[data.draw(st.sampled_from(sorted(WHOLE)))])
+    for _ in range(data.draw(st.integers(1, 8))):
+        whole[data.draw(st.integers(0, min(80, len(whole) - 1)))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ValueError):
+        decode(bytes(whole))
 
 
 def test_padding_keeps_the_picture_in_the_upper_left() -> None:

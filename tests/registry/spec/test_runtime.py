@@ -7,8 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.spec import runtime
+from registry.spec.classification import ByteWindows, ClassificationSettings
+from registry.spec.detection import DetectionSettings
 from registry.spec.embedding import Pooling
-from registry.spec.runtime import EmbeddingRuntime, RuntimeSettings, TensorRuntime
+from registry.spec.ocr import OcrSettings
+from registry.spec.runtime import (
+    ClassificationRuntime,
+    DetectionRuntime,
+    EmbeddingRuntime,
+    OcrRuntime,
+    RuntimeSettings,
+    TensorRuntime,
+    VoiceActivityRuntime,
+)
+from registry.spec.text_regions import RegionSettings
 
 EMBEDDING = st.builds(
     EmbeddingRuntime,
@@ -21,7 +33,49 @@ EMBEDDING = st.builds(
     exact_x86=st.booleans(),
     batch_tokens=st.integers(1, 10**6),
 )
-SETTINGS = EMBEDDING | st.builds(TensorRuntime, exact_x86=st.booleans())
+NAMES = st.lists(st.text(), max_size=5).map(tuple)
+SCORES = st.floats(0, 1)
+CLASSIFICATION = st.builds(
+    ClassificationRuntime,
+    classifier=st.builds(
+        ClassificationSettings,
+        output=st.text(),
+        labels=NAMES,
+        windows=st.none() | st.builds(ByteWindows, first=st.integers(0, 4096), padding=st.integers(0, 256)),
+        wide=st.booleans(),
+    ),
+    exact_x86=st.booleans(),
+)
+DETECTION = st.builds(
+    DetectionRuntime,
+    detector=st.builds(
+        DetectionSettings,
+        input=st.text(),
+        output=st.text(),
+        side=st.integers(32, 4096),
+        labels=NAMES,
+        least_score=SCORES,
+    ),
+    exact_x86=st.booleans(),
+)
+OCR = st.builds(
+    OcrRuntime,
+    reader=st.builds(
+        OcrSettings,
+        characters=NAMES,
+        inputs=st.dictionaries(st.sampled_from(["det", "rec", "cls"]), st.text()),
+        regions=st.builds(RegionSettings, threshold=SCORES),
+    ),
+    exact_x86=st.booleans(),
+)
+SETTINGS = st.one_of(
+    EMBEDDING,
+    st.builds(TensorRuntime, exact_x86=st.booleans()),
+    CLASSIFICATION,
+    DETECTION,
+    OCR,
+    st.builds(VoiceActivityRuntime, inputs=NAMES, exact_x86=st.booleans(), hardware_class=st.text()),
+)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_each_text_is_a_row_in_its_place(texts: list[str]) -> None:
 def test_each_row_is_answered_by_a_tensor_of_its_own() -> None:
     vectors = np.arange(6, dtype="<f4").reshape(2, 3)
     answer = Answer([(vector.tobytes(),) for vector in vectors], ((3,),), [[1, 0], [1, 0]], 0.0)
-    parts = embedding.decode(answer, _TARGET)
+    parts = embedding.decode(answer, {}, _TARGET)
     assert [part.data for part in parts] == vectors.tolist()
     assert all(part.shape == [3] and part.datatype == "FP32" for part in parts)
 

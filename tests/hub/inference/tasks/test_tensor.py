@@ -54,7 +54,7 @@ def test_elements_come_back_as_they_were_given(datatype: DataType, data: st.Data
     part = TensorPart("x", datatype.value, [rows, width], elements)
     shapes, encoded = tensor.encode([part], {}, target)
     assert len(encoded) == rows
-    [back] = tensor.decode(Answer(encoded, shapes.shapes, [[1]] * rows, 0.0), target)
+    [back] = tensor.decode(Answer(encoded, shapes.shapes, [[1]] * rows, 0.0), {}, target)
     assert back == part
 
 
