@@ -112,7 +112,7 @@ def _print_rivals() -> int:
     from benchmarks.int8.rivals import compare_all
 
     logging.disable()  # the quantizers' advice
-    ours = {name: _RESULTS / name / "made" / "model" for name in ("minilm", "minilm-exact")}
+    ours = {name: _RESULTS / name / "made" / "model" for name in ("minilm", "minilm-exact", "minilm-nearest")}
     made = {name: path for name, path in ours.items() if path.is_dir()}
     rows = compare_all(made, _RESULTS / "rivals")
     print(f"\n  {'':30} {'cosine':>8} {'kept':>7} {'pairs':>7} {'size':>6}  time over FP32 ONNX Runtime")

