@@ -16,7 +16,7 @@ from converters import decision, lineage
 from converters.decision import Decision
 from converters.errors import ConversionFailed
 from converters.job import Job, Measured
-from converters.search.bench import FLOAT, Bench, Judgement, float_refused, speed
+from converters.search.bench import FLOAT, Bench, Judgement, float_refused, point_of
 from converters.search.journal import Journal
 from converters.search.observations import observations
 from converters.search.recipe import Recipe
@@ -252,18 +252,8 @@ def tensorrt(canonical: onnx.ModelProto, part: str, scratch: Path) -> list[Lower
 
 def _point(examined: _Examined) -> Point:
     """A finalist that the search had not tried, by its held-out data."""
-    judgement, recipe = examined.judgement, examined.recipe
-    return Point(
-        name=recipe.name,
-        arithmetic=recipe.arithmetic,
-        engine=recipe.engine,
-        loss=judgement.used,
-        figures={metric.name: metric.value for metric in judgement.metrics},
-        latency_ratio=speed(examined.latency),
-        size_ratio=examined.size.quantized_bytes / examined.size.float_bytes,
-        passed=judgement.passed,
-        chosen=False,
-    )
+    size = examined.size.quantized_bytes / examined.size.float_bytes
+    return point_of(examined.recipe, examined.judgement, examined.latency, size)
 
 
 def _no_candidate(search: Search) -> str:

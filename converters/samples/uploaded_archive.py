@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
+from converters.damaged_zip import DAMAGED
 from converters.errors import SourceInvalid
 
 ENTRY_BYTES = 256 * 1024**2
@@ -18,7 +18,6 @@ _ENTRIES = 50_000
 _RATIO, _SMALL = 200, 32 * 1024**2  # a mask of ones compresses a thousandfold, and 32 MB of them harm nobody
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _SAVE_AGAIN = "Make the zip anew, of plain files, stored or deflated, without a password."
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError)  # what zipfile raises
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def entries(file: BinaryIO, name: str, seed: int, most_bytes: int = TOTAL_BYTES)
     _check_directory(file, name)
     try:
         archive = zipfile.ZipFile(file)
-    except _BROKEN:
+    except DAMAGED:
         _refuse(name, "is not a zip file", _SAVE_AGAIN)
     infos = [info for info in archive.infolist() if not _is_clutter(info)]
     if len(infos) > _ENTRIES:
@@ -92,7 +91,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> bytes:
     try:
         with archive.open(info) as entry:
             content = entry.read(info.file_size)
-    except _BROKEN:
+    except DAMAGED:
         _refuse(name, "is damaged", _SAVE_AGAIN)
     if len(content) != info.file_size:
         _refuse(name, "is damaged", _SAVE_AGAIN)

@@ -94,17 +94,7 @@ class Bench:
     def point(self, recipe: Recipe) -> Point:
         """Where a candidate lies: its figures on the selection data, its time and its size beside float's."""
         judgement = self.judge(recipe, Split.SELECTION)
-        return Point(
-            name=recipe.name,
-            arithmetic=recipe.arithmetic,
-            engine=recipe.engine,
-            loss=judgement.used,
-            figures={metric.name: metric.value for metric in judgement.metrics},
-            latency_ratio=speed(self.latency(recipe, quick=True)),
-            size_ratio=self.size(recipe) / self.size(FLOAT),
-            passed=judgement.passed,
-            chosen=False,
-        )
+        return point_of(recipe, judgement, self.latency(recipe, quick=True), self.size(recipe) / self.size(FLOAT))
 
     def latency(self, recipe: Recipe, *, quick: bool = False) -> list[Latency]:
         """The loads of the subject, on one thread, in turns with the original graph in ONNX Runtime."""
@@ -259,6 +249,21 @@ def _energy(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
         return np.array([squares.sum()])
     energy: NDArray[np.float64] = squares.sum(axis=tuple(i for i in range(squares.ndim) if i != axis))
     return energy
+
+
+def point_of(recipe: Recipe, judgement: Judgement, latency: Sequence[Latency], size_ratio: float) -> Point:
+    """A candidate as the certificate's curve has it."""
+    return Point(
+        name=recipe.name,
+        arithmetic=recipe.arithmetic,
+        engine=recipe.engine,
+        loss=judgement.used,
+        figures={metric.name: metric.value for metric in judgement.metrics},
+        latency_ratio=speed(latency),
+        size_ratio=size_ratio,
+        passed=judgement.passed,
+        chosen=False,
+    )
 
 
 def speed(found: Sequence[Latency]) -> float:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from converters.damaged_zip import DAMAGED
 from converters.errors import SourceInvalid
 
 MAGIC = b"PK\x03\x04"
@@ -71,7 +71,7 @@ def open_archive(source: Path | bytes, name: str) -> Archive:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     try:
         file = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         raise _refused(name, "it is no zip archive, or was cut off") from error
     if not _ends(source):
         raise _refused(name, "something follows it, or it was cut off")
@@ -85,7 +85,7 @@ def _reading(name: str) -> Iterator[None]:
     """What zipfile raises for an entry whose header, bytes or checksum do not hold."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         raise _refused(name, "an entry is damaged") from error
 
 

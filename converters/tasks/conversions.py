@@ -52,7 +52,9 @@ def convert_detection(job: Job) -> Converted:
     graph = _graphs(job)[_PART]
     subject = detection.open_subject(graph, job.scratch("original"), request.seed, request.threads, _own_images(job))
     found = certified(job, subject, spec.TASK)
-    settings = DetectionRuntime(subject.settings, found.candidate.exact_x86, found.hardware_class)
+    settings = DetectionRuntime(
+        subject.settings, exact_x86=found.candidate.exact_x86, hardware_class=found.hardware_class
+    )
     detector = spec.Detector.open(job.model, subject.settings, request.threads, exact_x86=settings.exact_x86)
     files = subject.smallest(_PROBED)
     outputs = spec.tensors(detector.detect([detection.picture(file) for file in files]), subject.settings.labels)
@@ -64,7 +66,7 @@ def convert_ocr(job: Job) -> Converted:
     request, spec = job.request, ocr_spec
     subject = ocr.open_subject(_graphs(job), job.scratch("original"), request.seed, request.threads, _own_images(job))
     found = certified(job, subject, spec.TASK)
-    settings = OcrRuntime(subject.settings, found.candidate.exact_x86, found.hardware_class)
+    settings = OcrRuntime(subject.settings, exact_x86=found.candidate.exact_x86, hardware_class=found.hardware_class)
     reader = Reader.open(job.model, subject.settings, request.threads, exact_x86=settings.exact_x86)
     file = subject.readable(reader)
     outputs = tensors_of_pages([reader.read(detection.picture(file))])
@@ -80,7 +82,7 @@ def convert_voice_activity(job: Job) -> Converted:
     subject = voice_activity.open_subject(graph, job.scratch("original"), request.seed, request.threads, clips)
     found = certified(job, subject, spec.TASK)
     inputs = voice_activity.inputs_of(graph)
-    settings = VoiceActivityRuntime(inputs, found.candidate.exact_x86, found.hardware_class)
+    settings = VoiceActivityRuntime(inputs, exact_x86=found.candidate.exact_x86, hardware_class=found.hardware_class)
     detector = spec.Detector.open(job.model, inputs, request.threads, exact_x86=settings.exact_x86)
     heard = subject.excerpt(_PROBED_SECONDS)
     outputs = {"probabilities": detector.hear(heard)[None]}
@@ -119,7 +121,7 @@ def convert_classification(job: Job) -> Converted:
     subject = classification.ClassificationSubject(graph, open_float(path, job.request.threads), rows)
     read = classification.read_settings(graph, windows, classification.read_labels(job.request.source, subject.labels))
     found = certified(job, subject, spec.TASK)
-    settings = ClassificationRuntime(read, found.candidate.exact_x86, found.hardware_class)
+    settings = ClassificationRuntime(read, exact_x86=found.candidate.exact_x86, hardware_class=found.hardware_class)
     classifier = spec.Classifier.open(job.model, read, job.request.threads, exact_x86=settings.exact_x86)
     if windows is not None:
         signature, inputs = spec.signature([spec.CONTENT], subject.labels), {spec.CONTENT.name: _column(_CONTENTS)}

@@ -106,7 +106,7 @@ def _searched(
     subject = TensorSubject(source, open_float(original, job.request.threads), signature, rows)
     certified = certify(job, subject, TASK)
     place(certified.candidate.directory, job.model)
-    settings = TensorRuntime(certified.candidate.exact_x86, certified.hardware_class)
+    settings = TensorRuntime(exact_x86=certified.candidate.exact_x86, hardware_class=certified.hardware_class)
     _finish(job, signature, tried, settings)
     return Converted(certified.decision, certified.measured, signature, MAX_BATCH)
 

@@ -1,19 +1,17 @@
 """`runtime.json`: what the code inside Triton needs to know about the graphs it runs.
 
 Each class is one task's settings, and its fields are the file's keys: what a conversion writes is what is read.
-`exact_x86` is for INT8 graphs on processors without VNNI (see `registry.spec.session`). `hardware_class` is the only
-class of processor that an INT8 graph may serve on; a float graph serves everywhere and has none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import EnumType
 from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from registry.spec.classification import ClassificationSettings
 from registry.spec.detection import DetectionSettings
@@ -21,8 +19,20 @@ from registry.spec.embedding import Pooling
 from registry.spec.ocr import OcrSettings
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Runtime:
+    """What all of them have.
+
+    `exact_x86` is for INT8 graphs on processors without VNNI (see `registry.spec.session`). `hardware_class` is the
+    only class of processor that an INT8 graph may serve on; a float graph serves everywhere and has none.
+    """
+
+    exact_x86: bool
+    hardware_class: str = ""
+
+
 @dataclass(frozen=True)
-class EmbeddingRuntime:
+class EmbeddingRuntime(_Runtime):
     """Settings of a published embedding model: `model.onnx` and `tokenizer.json` lie beside it.
 
     `inputs` are the graph's inputs out of `input_ids`, `attention_mask` and `token_type_ids`, in any order; `output`
@@ -35,58 +45,46 @@ class EmbeddingRuntime:
     max_tokens: int
     pooling: Pooling
     normalize: bool
-    exact_x86: bool
     batch_tokens: int = 4096
-    hardware_class: str = ""
     task: str = "embedding"
 
 
 @dataclass(frozen=True)
-class TensorRuntime:
+class TensorRuntime(_Runtime):
     """Settings of a published tensor model: `model.onnx` lies beside it."""
 
-    exact_x86: bool
-    hardware_class: str = ""
     task: str = "tensor"
 
 
 @dataclass(frozen=True)
-class ClassificationRuntime:
+class ClassificationRuntime(_Runtime):
     """Settings of a published classifier: the graph `model` lies beside it."""
 
     classifier: ClassificationSettings
-    exact_x86: bool
-    hardware_class: str = ""
     task: str = "classification"
 
 
 @dataclass(frozen=True)
-class DetectionRuntime:
+class DetectionRuntime(_Runtime):
     """Settings of a published detector: the graph `model` lies beside it."""
 
     detector: DetectionSettings
-    exact_x86: bool
-    hardware_class: str = ""
     task: str = "detection"
 
 
 @dataclass(frozen=True)
-class OcrRuntime:
+class OcrRuntime(_Runtime):
     """Settings of a published reader: the graphs that `reader.inputs` names lie beside it."""
 
     reader: OcrSettings
-    exact_x86: bool
-    hardware_class: str = ""
     task: str = "ocr"
 
 
 @dataclass(frozen=True)
-class VoiceActivityRuntime:
+class VoiceActivityRuntime(_Runtime):
     """Settings of a published detector of speech: the graph `model`, which takes `inputs`, lies beside it."""
 
     inputs: tuple[str, ...]
-    exact_x86: bool
-    hardware_class: str = ""
     task: str = "voice-activity"
 
 
@@ -119,8 +117,8 @@ def _built(kind: Any, value: Any) -> Any:
         (kind,) = (member for member in get_args(kind) if member is not NoneType)
         return None if value is None else _built(kind, value)
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return kind(**{name: _built(hints[name], entry) for name, entry in value.items()})  # type: ignore[operator]
+        hints, make = get_type_hints(kind), cast(Callable[..., Any], kind)
+        return make(**{name: _built(hints[name], entry) for name, entry in value.items()})
     if get_origin(kind) is tuple:
         return tuple(value)
     return kind(value) if isinstance(kind, EnumType) else value

@@ -15,12 +15,11 @@ from hub.conversion import repository
 from hub.conversion.tracking_process import TrackingProcess
 from hub.jobs import queue
 from registry.database import Database
-from registry.ids import new_id
-from registry.spec.certificate import Precision
 from registry.store import LocalStore
-from registry.tables import FileRole, Model, Tenant, Version, VersionFile, VersionState, Visibility
+from registry.tables import FileRole, Version, VersionFile
 from registry.tracking import EXPERIMENT, Tracking, tracking
 from registry.tracking.library import tracking_client
+from tests.hub.versions import registered_version
 
 
 @dataclass(frozen=True)
@@ -68,31 +67,16 @@ def hand_in(database: Database, store: LocalStore, tmp_path: Path) -> HandIn:
         (tmp_path / "model.onnx").write_bytes(b"graph")
         stored = await store.put_file(tmp_path / "model.onnx")
         async with database.write() as session:
-            tenant = Tenant(name=f"t-{new_id().hex}")
-            session.add(tenant)
-            await session.flush()
-            model = Model(tenant_id=tenant.id, name="m", task="tensor", visibility=Visibility.PRIVATE)
-            session.add(model)
-            await session.flush()
-            version = Version(
-                model_id=model.id,
-                number=1,
-                state=VersionState.REGISTERED,
-                precision=Precision.INT8,
-                source_uri=source_uri,
-                serving_name=f"v{new_id().hex}",
-            )
-            session.add(version)
-            await session.flush()
+            tenant_id, version = await registered_version(session, source_uri)
             if source_uri is None:
-                await artefacts.record(session, tenant.id, stored)
+                await artefacts.record(session, tenant_id, stored)
                 source = VersionFile(
                     version_id=version.id, role=FileRole.SOURCE, path="model.onnx", sha256=stored.sha256
                 )
                 session.add(source)
-            job = queue.enqueue(session, tenant.id, version.id)
+            job = queue.enqueue(session, tenant_id, version.id)
             await session.flush()
-            return HandedIn(tenant.id, version.id, job.id, version.serving_name)
+            return HandedIn(tenant_id, version.id, job.id, version.serving_name)
 
     return handed_in
 

@@ -13,8 +13,7 @@ from hub.jobs.models import Job, JobState
 from hub.jobs.queue import JobLost
 from registry.database import Database
 from registry.ids import new_id
-from registry.spec.certificate import Precision
-from registry.tables import Model, Tenant, Version, VersionState, Visibility
+from tests.hub.versions import registered_version
 
 _LONG, _OVER = 60.0, -1.0
 """A lease that holds for the whole test, and one that is over when it is given."""
@@ -37,23 +36,8 @@ async def job_ids(database: Database) -> list[UUID]:
     ids = []
     for _ in range(3):
         async with database.write() as session:
-            tenant = Tenant(name=f"t-{new_id().hex}")
-            session.add(tenant)
-            await session.flush()
-            model = Model(tenant_id=tenant.id, name="m", task="tensor", visibility=Visibility.PRIVATE)
-            session.add(model)
-            await session.flush()
-            name = f"v{new_id().hex}"
-            version = Version(
-                model_id=model.id,
-                number=1,
-                state=VersionState.REGISTERED,
-                precision=Precision.INT8,
-                serving_name=name,
-            )
-            session.add(version)
-            await session.flush()
-            job = queue.enqueue(session, tenant.id, version.id)
+            tenant_id, version = await registered_version(session)
+            job = queue.enqueue(session, tenant_id, version.id)
             await session.flush()
             ids.append(job.id)
         await asyncio.sleep(0.002)  # ids of the same millisecond have no order
