@@ -47,7 +47,8 @@ def format_of(path: Path) -> Format:
             f"{path.name} is not a torch archive: it may be a bare pickle, which is never opened.",
             "Save the program with torch.export.save (.pt2), or export the model to ONNX as model.onnx.",
         )
-    entries = open_archive(path, path.name).entries
+    with open_archive(path, path.name) as archive:
+        entries = archive.entries
     if _FORMAT in entries:
         return Format.TORCH_EXPORT
     if "constants.pkl" in entries and any(entry.startswith("code/") for entry in entries):
@@ -67,8 +68,8 @@ def inspect(source: Path, path: Path, task: str, *, allow_pickle: bool) -> Sourc
             "Export the model to ONNX (torch.onnx.export) or register safetensors, or ask the operator to set "
             "CONCH_ALLOW_PICKLE.",
         )
-    archive = open_archive(path, path.name)
-    _checked(archive, form)
+    with open_archive(path, path.name) as archive:
+        _checked(archive, form)
     if form is Format.TORCHSCRIPT:
         read_inputs(source / INPUTS)
     text = None
@@ -93,10 +94,10 @@ def rewrite(path: Path, form: Format, target: Path) -> None:
     So torch reads the entries that were looked at, whatever its reader would find in the owner's file. Raises
     SourceInvalid as inspect() does.
     """
-    archive = open_archive(path, path.name)
-    changed = _checked(archive, form)
-    loaded = [entry for entry in archive.entries if not _NOT_LOADED.fullmatch(entry)]
-    archive.copy(target, loaded, changed)
+    with open_archive(path, path.name) as archive:
+        changed = _checked(archive, form)
+        loaded = [entry for entry in archive.entries if not _NOT_LOADED.fullmatch(entry)]
+        archive.copy(target, loaded, changed)
 
 
 def _checked(archive: Archive, form: Format) -> Mapping[str, bytes]:
@@ -142,7 +143,8 @@ def _check_sample_inputs(archive: Archive) -> None:
     content = archive.read(_SAMPLE_INPUTS, 2**31)
     if not content.startswith(MAGIC):
         raise refused(archive.name, "it holds a bare pickle")
-    check_pickle(open_archive(content, archive.name).read("data.pkl", _PICKLE_BYTES), archive.name, script=False)
+    with open_archive(content, archive.name) as inputs:
+        check_pickle(inputs.read("data.pkl", _PICKLE_BYTES), archive.name, script=False)
 
 
 def _parameters(archive: Archive, form: Format) -> int:

@@ -66,18 +66,20 @@ def is_zip(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
-def open_archive(source: Path | bytes, name: str) -> Archive:
+@contextmanager
+def open_archive(source: Path | bytes, name: str) -> Iterator[Archive]:
     """The archive in a file or in bytes; `name` is for messages. Raises SourceInvalid for what is no honest one."""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     try:
         file = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
     except DAMAGED as error:
         raise _refused(name, "it is no zip archive, or was cut off") from error
-    if not _ends(source):
-        raise _refused(name, "something follows it, or it was cut off")
-    _check_sizes(file, size, name)
-    _check_places(file, name)
-    return Archive(name, _entries(file, name), file)
+    with file:
+        if not _ends(source):
+            raise _refused(name, "something follows it, or it was cut off")
+        _check_sizes(file, size, name)
+        _check_places(file, name)
+        yield Archive(name, _entries(file, name), file)
 
 
 @contextmanager
