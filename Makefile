@@ -37,7 +37,7 @@ bench: .venv/.installed-dev
 	@deploy/system-packages bench $(BIN)/python
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# One model, MODEL=minilm, or all of them: hours. What was interrupted goes on where it was.
+# One model, MODEL=minilm, or all of them: an hour. What was interrupted goes on where it was.
 bench-int8: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.int8 $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
