@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,14 @@ from numpy.typing import NDArray
 from registry.spec.transcription import features, windows
 
 if TYPE_CHECKING:
+    from ctranslate2 import StorageView
     from ctranslate2.models import Whisper
     from tokenizers import Tokenizer
+
+_BEAM = 5
+_LEAST_LOG_PROBABILITY, _MOST_COMPRESSED = -1.0, 2.4
+"""Of a token on average, and how often a text's length its compressed one: beyond them Whisper's own code
+(transcribe.py of openai/whisper) takes a transcript for broken off, or for a loop."""
 
 _MOST_TOKENS = 224  # half of the decoder's context; 30 s of fast speech are 120
 _START = "<|startoftranscript|>"
@@ -49,17 +56,29 @@ class Transcriber:
         self._prompt = self._prompt_ids(language)
 
     def transcribe(self, audio: NDArray[np.float32]) -> Transcript:
-        """The text of `audio` FP32 [samples] at 16 kHz, window by window; the most probable token each time."""
+        """The text of `audio` FP32 [samples] at 16 kHz, window by window, decoded to the likeliest tokens."""
         parts = [self._window(piece) for piece in windows(audio)]
         return Transcript(" ".join(p.text for p in parts if p.text), sum(p.tokens for p in parts))
 
     def _window(self, piece: NDArray[np.float32]) -> Transcript:
+        """Greedy; what fails so is decoded with a beam, as Whisper falls back to sampling, which would be random."""
         import ctranslate2
 
         mels = ctranslate2.StorageView.from_array(features(piece, self._model.n_mels)[None])
-        result = self._model.generate(mels, [self._prompt], beam_size=1, max_length=_MOST_TOKENS)[0]
+        mels = self._model.encode(mels)
+        greedy, log_probability = self._decoded(mels, 1)
+        if log_probability >= _LEAST_LOG_PROBABILITY and not _is_loop(greedy.text):
+            return greedy
+        return self._decoded(mels, _BEAM)[0]
+
+    def _decoded(self, encoded: StorageView, beam: int) -> tuple[Transcript, float]:
+        """The text of an encoded window, and the mean logarithm of its tokens' probabilities."""
+        result = self._model.generate(
+            encoded, [self._prompt], beam_size=beam, max_length=_MOST_TOKENS, return_scores=True
+        )[0]
         ids = result.sequences_ids[0]
-        return Transcript(self._tokenizer.decode(ids, skip_special_tokens=True).strip(), len(ids))
+        text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return Transcript(text, len(ids)), result.scores[0]
 
     def _prompt_ids(self, language: str) -> list[int]:
         symbols: Sequence[str] = (_START, "<|notimestamps|>")
@@ -70,3 +89,8 @@ class Transcriber:
         if len(known) < len(ids):
             raise ValueError(f"the tokenizer does not know {symbols[ids.index(None)]}")
         return known
+
+
+def _is_loop(text: str) -> bool:
+    content = text.encode()
+    return len(content) > _MOST_COMPRESSED * len(zlib.compress(content))

@@ -14,7 +14,7 @@ from converters.job import Job
 from converters.progress import Reporter
 from converters.request import ConversionRequest
 from converters.samples.spoken import Utterance, utterances
-from converters.samples.transcribed import Speech, Spoken
+from converters.samples.transcribed import Speech, Spoken, built_in
 from converters.samples.uploaded_audio import audio
 from converters.sources.ctranslate2_model import Variable, Weights, read_variables, write_variables
 from converters.sources.detect import inspect
@@ -24,7 +24,7 @@ from converters.tasks import int8_rows
 from converters.tasks.transcription import Counts, TranscriptionSubject, figures, open_subject, opened
 from converters.tasks.transcription_ladder import LADDER, Transcribing, convert
 from registry.spec.certificate import Arithmetic
-from registry.spec.transcriber import Transcriber
+from registry.spec.transcriber import ComputeType, Transcriber
 from registry.spec.transcription import TASK
 from registry.spec.word_error import errors, words
 from tests.converters.samples.owners import sound, zip_of
@@ -186,3 +186,10 @@ def test_weights_that_ctranslate2_refuses_are_the_owners_to_change(whisper: Path
     (tmp_path / "model.bin").write_bytes(b"no model")
     with pytest.raises(SourceInvalid, match="cannot open"):
         opened(tmp_path, 1, "float32")
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "int8_float32"])
+def test_a_recording_that_breaks_off_is_decoded_again(whisper: Path, compute_type: ComputeType) -> None:
+    entry = built_in("held out", 11).spoken[1]  # the greedy search ends it after "The", on processors with VNNI
+    heard = Transcriber(whisper, 2, compute_type).transcribe(entry.audio[4])
+    assert errors(words(entry.text or ""), words(heard.text)) <= 8
