@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _BEAM = 5
-_LEAST_LOG_PROBABILITY, _MOST_COMPRESSED = -1.0, 2.4
-"""Of a token on average, and how often a text's length its compressed one: beyond them Whisper's own code
-(transcribe.py of openai/whisper) takes a transcript for broken off, or for a loop."""
+_LEAST_LOG_PROBABILITY, _MOST_COMPRESSED, _SILENCE = -1.0, 2.4, 0.6
+"""Of a token on average, a text's length over its compressed one, and the probability that nobody speaks: by these
+Whisper's own code (transcribe.py of openai/whisper) takes a transcript for broken off, for a loop, and for silence."""
 
 _MOST_TOKENS = 224  # half of the decoder's context; 30 s of fast speech are 120
 _START = "<|startoftranscript|>"
@@ -65,20 +65,25 @@ class Transcriber:
         import ctranslate2
 
         mels = ctranslate2.StorageView.from_array(features(piece, self._model.n_mels)[None])
-        mels = self._model.encode(mels)
-        greedy, log_probability = self._decoded(mels, 1)
-        if log_probability >= _LEAST_LOG_PROBABILITY and not _is_loop(greedy.text):
-            return greedy
-        return self._decoded(mels, _BEAM)[0]
+        encoded = self._model.encode(mels)
+        transcript, fails = self._decoded(encoded, 1)
+        return self._decoded(encoded, _BEAM)[0] if fails else transcript
 
-    def _decoded(self, encoded: StorageView, beam: int) -> tuple[Transcript, float]:
-        """The text of an encoded window, and the mean logarithm of its tokens' probabilities."""
+    def _decoded(self, encoded: StorageView, beam: int) -> tuple[Transcript, bool]:
+        """What is heard in an encoded window, and whether it broke off where somebody speaks, or is a loop."""
         result = self._model.generate(
-            encoded, [self._prompt], beam_size=beam, max_length=_MOST_TOKENS, return_scores=True
+            encoded,
+            [self._prompt],
+            beam_size=beam,
+            max_length=_MOST_TOKENS,
+            return_scores=True,
+            return_no_speech_prob=True,
         )[0]
         ids = result.sequences_ids[0]
         text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
-        return Transcript(text, len(ids)), result.scores[0]
+        log_probability = result.scores[0] * len(ids) / (len(ids) + 1)  # the end counts as a token, too
+        breaks_off = log_probability < _LEAST_LOG_PROBABILITY and result.no_speech_prob <= _SILENCE
+        return Transcript(text, len(ids)), breaks_off or _is_loop(text)
 
     def _prompt_ids(self, language: str) -> list[int]:
         symbols: Sequence[str] = (_START, "<|notimestamps|>")
